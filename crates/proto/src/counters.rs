@@ -1,0 +1,174 @@
+use mingle_wire::DecodeError;
+use serde::{Deserialize, Serialize};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Something that a node counts. Names are stable and go into metrics as they are.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Counter {
+            /// Every counter.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name, in snake case.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it counts, in one line.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Pings received in packets.
+    PingsReceived = "pings_received",
+    /// Requests to ping somebody else received.
+    IndirectPingsReceived = "indirect_pings_received",
+    /// Acks received, for whatever ping.
+    AcksReceived = "acks_received",
+    /// Nacks received.
+    NacksReceived = "nacks_received",
+    /// Alive claims received in packets.
+    AlivesReceived = "alives_received",
+    /// Suspect claims received in packets.
+    SuspectsReceived = "suspects_received",
+    /// Dead claims received in packets.
+    DeadsReceived = "deads_received",
+    /// User messages received, in packets or on streams.
+    UserMessagesReceived = "user_messages_received",
+    /// Push/pulls received, asked for or answered.
+    PushPullsReceived = "push_pulls_received",
+    /// Pings received on streams.
+    StreamPingsReceived = "stream_pings_received",
+    /// Packets written, of whatever kind.
+    PacketsSent = "packets_sent",
+    /// Claims that went into packets, each as often as it was sent.
+    ClaimsSent = "claims_sent",
+    /// Exchanges dialled.
+    ExchangesDialled = "exchanges_dialled",
+    /// Probes begun.
+    Probes = "probes",
+    /// Probes that ended without an answer.
+    ProbesFailed = "probes_failed",
+    /// Probes answered on a stream only: packets to that member get lost.
+    ProbesAnsweredOnStream = "probes_answered_on_stream",
+    /// Probes void because this node itself was late.
+    ProbesVoided = "probes_voided",
+    /// Accusations of others that started here.
+    SuspicionsRaised = "suspicions_raised",
+    /// Members declared dead here.
+    DeathsDeclared = "deaths_declared",
+    /// False claims about this node that it answered with a higher incarnation.
+    Refutations = "refutations",
+    /// Claims that changed nothing because as much was known.
+    ClaimsKnown = "claims_known",
+    /// Claims older than what is known of their member.
+    ClaimsStale = "claims_stale",
+    /// Claims refused because a tombstone says that they are old.
+    ClaimsBuried = "claims_buried",
+    /// Accusations and verdicts about members that are not known.
+    ClaimsAboutStrangers = "claims_about_strangers",
+    /// Alive claims for a name that another address holds.
+    Conflicts = "conflicts",
+    /// Alive claims at a held incarnation with other meta or versions.
+    ClaimsContradicting = "claims_contradicting",
+    /// Alive claims with version bytes that no honest node states.
+    VersionsRefused = "versions_refused",
+    /// Alive claims from or about an address outside the allowed networks.
+    NetworksRefused = "networks_refused",
+    /// New members refused because the table is full.
+    MembersRefused = "members_refused",
+    /// Tombstones dropped before their time because there were too many.
+    TombstonesDropped = "tombstones_dropped",
+    /// Pings meant for a node of another name.
+    PingsForOthers = "pings_for_others",
+    /// Acks and nacks that no running ping asked for.
+    AnswersUnasked = "answers_unasked",
+    /// Requests to ping somebody else refused because too many are under way.
+    RelaysRefused = "relays_refused",
+    /// Push/pulls refused because protocol versions do not fit.
+    PushPullsIncompatible = "push_pulls_incompatible",
+    /// Push/pull records that no honest node sends.
+    RecordsRefused = "records_refused",
+    /// Stream messages of a kind that may not open or continue an exchange.
+    ExchangesRefused = "exchanges_refused",
+    /// Packets that the driver could not send.
+    SendsFailed = "sends_failed",
+    /// Alive claims about this node while it is leaving.
+    NewsOfLeaver = "news_of_leaver",
+    /// Times this node ran later than a probe interval.
+    LateWakeups = "late_wakeups",
+}
+
+/// How often each [`Counter`] has happened, and each reason for refusing a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    counts: Vec<u64>,
+    refused: Vec<u64>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { counts: vec![0; Counter::ALL.len()], refused: vec![0; DecodeError::ALL.len()] }
+    }
+}
+
+impl Counters {
+    /// How often it has happened since the node was made.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counts[counter as usize]
+    }
+
+    /// How many messages have been refused for this reason.
+    #[must_use]
+    pub fn refused(&self, reason: DecodeError) -> u64 {
+        self.refused[reason.index()]
+    }
+
+    /// How many messages have been refused, for whatever reason.
+    #[must_use]
+    pub fn refused_in_all(&self) -> u64 {
+        self.refused.iter().sum()
+    }
+
+    pub(crate) fn count(&mut self, counter: Counter) {
+        self.counts[counter as usize] += 1;
+    }
+
+    pub(crate) fn add(&mut self, counter: Counter, times: u64) {
+        self.counts[counter as usize] += times;
+    }
+
+    pub(crate) fn refuse(&mut self, reason: DecodeError) {
+        self.refused[reason.index()] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = Counter::ALL.iter().map(|c| c.name()).collect();
+        assert_eq!(names.len(), Counter::ALL.len());
+    }
+
+    #[test]
+    fn counting_one_leaves_the_others() {
+        let mut counters = Counters::default();
+        counters.count(Counter::Refutations);
+        let total: u64 = Counter::ALL.iter().map(|&c| counters.get(c)).sum();
+        assert_eq!((counters.get(Counter::Refutations), total), (1, 1));
+    }
+}

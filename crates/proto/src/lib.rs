@@ -1,0 +1,30 @@
+//! The membership state machine: SWIM with Lifeguard, gossip and push/pull, without I/O.
+//!
+//! A [`Node`] is a function of its [`Config`], its [`Local`] member, a seed and its inputs. It reads
+//! no clock and no entropy, opens no socket, and calls nobody back; what it wants done comes out as
+//! data. Whoever drives it keeps one rule: after every [`Node::handle`], drain
+//! [`Node::poll_output`] until it gives `None`, then sleep until [`Node::poll_timeout`] or the next
+//! input.
+//!
+//! Keys, labels and checksums are not its business: packets and stream messages go in and come out as
+//! plaintext bodies of [`mingle_wire`].
+
+mod config;
+mod counters;
+mod io;
+mod member;
+mod node;
+mod time;
+
+pub use config::{
+    Addresses, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Rules, Tombstones,
+    check_name,
+};
+pub use counters::{Counter, Counters};
+pub use io::{
+    Answer, Cause, Change, Command, Content, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input,
+    Output, ProbeReport, Recipient, RequestError, RequestId, Room, SendFailure, StreamPing, Via,
+};
+pub use member::{Member, Profile};
+pub use node::Node;
+pub use time::Instant;

@@ -1,0 +1,1 @@
+//! What the fuzzers run, and the replay of their corpus.
