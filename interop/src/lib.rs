@@ -1,0 +1,29 @@
+//! Live tests of mingle against the programs it must live with: two releases of Serf, and a small Go program of ours on hashicorp
+//! memberlist.
+//!
+//! Nothing is simulated here: the peers are processes on loopback addresses, each with its log in a file. A *scenario* starts some,
+//! disturbs them, and waits until the views of the survivors say what they should. Nothing sleeps for a fixed time and then judges;
+//! everything polls with a deadline. What a scenario needs comes from its [`Context`].
+//!
+//! The peers are fetched from Debian's archive and unpacked beside the system by [`install`]; nothing is installed.
+
+mod context;
+mod hex;
+mod peers;
+mod poll;
+mod runner;
+mod scenarios;
+mod view;
+
+pub use context::Context;
+pub use peers::{
+    Compression, DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions, Key, Peers, Process,
+    Profile, SerfAgent, SerfMember, SerfOptions, SerfProtocol, SerfVersion, free_address, install,
+    loopback_v4, loopback_v6,
+};
+pub use poll::{Attempt, wait_until};
+pub use runner::{LogKeeping, RunOptions, Tally, run};
+pub use scenarios::{SCENARIOS, Scenario};
+pub use view::{
+    Attributes, Expectation, Fate, MemberSeen, MemberState, View, wait_until_views_agree,
+};
