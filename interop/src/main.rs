@@ -33,26 +33,31 @@ enum Command {
     },
 }
 
-fn main() -> Result<ExitCode> {
-    match Arguments::parse().command {
-        Command::Install => install_and_show(),
-        Command::List => {
-            list();
-            Ok(ExitCode::SUCCESS)
-        }
+fn main() -> ExitCode {
+    perform(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("mingle-interop: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn perform(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Install => install_and_show()?,
+        Command::List => list(),
         Command::Run { filter, keep_logs } => {
             let logs = keep_logs.map_or(LogKeeping::Discard, LogKeeping::In);
             let tally = run(&Peers::from_env(), &RunOptions { filter, logs })?;
-            Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            return Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn install_and_show() -> Result<ExitCode> {
+fn install_and_show() -> Result<()> {
     for line in install(&Peers::from_env())? {
         println!("{line}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn list() {

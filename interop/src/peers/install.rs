@@ -91,7 +91,7 @@ impl Installer<'_> {
             write_source(&source)?;
         }
         let memberlist = package_version(&self.peers.go_folder(), MEMBERLIST_PACKAGE)?;
-        let says = run_to_end(&mut self.go_command().arg("version"), RUN_TIMEOUT)?;
+        let says = run_to_end(self.go_command().arg("version"), RUN_TIMEOUT)?;
         run_to_end(Command::new(&program).arg("-help"), RUN_TIMEOUT)
             .context("running gopeer -help")?;
         Ok(format!("gopeer: memberlist package {memberlist}, compiled by \"{}\"", says.trim()))
@@ -157,12 +157,16 @@ fn is_needed_library(package: &str) -> bool {
         && !UNUSED_LIBRARIES.contains(&package)
 }
 
-/// What go-metrics can send its numbers to. memberlist does not import that, and it would bring a hundred megabytes.
-const UNUSED_LIBRARIES: [&str; 4] = [
+/// What go-metrics can send its numbers to, and what go-msgpack is tested against. memberlist imports none of that, and it would
+/// bring a hundred megabytes.
+const UNUSED_LIBRARIES: [&str; 7] = [
     "golang-github-circonus-labs-circonus-gometrics-dev",
     "golang-github-datadog-datadog-go-dev",
     "golang-github-golang-protobuf-1-5-dev",
     "golang-github-prometheus-client-golang-dev",
+    "golang-github-prometheus-client-model-dev",
+    "golang-github-prometheus-common-dev",
+    "golang-gopkg-vmihailenco-msgpack.v2-dev",
 ];
 
 /// The source of our program, in this one so that it needs no checkout.

@@ -194,7 +194,7 @@ pub(crate) fn run_to_end(command: &mut Command, timeout: Duration) -> Result<Str
     thread::spawn(move || sender.send(child.wait_with_output()));
     match receiver.recv_timeout(timeout) {
         Ok(output) => {
-            text_of(&program, output.with_context(|| format!("reading the output of {program}"))?)
+            text_of(&program, &output.with_context(|| format!("reading the output of {program}"))?)
         }
         Err(RecvTimeoutError::Timeout) => {
             let _ = kill_process(pid, Signal::KILL);
@@ -204,7 +204,7 @@ pub(crate) fn run_to_end(command: &mut Command, timeout: Duration) -> Result<Str
     }
 }
 
-fn text_of(program: &str, output: Output) -> Result<String> {
+fn text_of(program: &str, output: &Output) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
