@@ -92,6 +92,16 @@ pub(super) fn leave(context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Serf tells leaving from failing by its own intent message; memberlist's announcement alone does not count.
+pub(super) fn bare_leave(context: &Context) -> Result<()> {
+    let trio = Trio::start(context, None)?;
+    trio.wait_until_together()?;
+    trio.go.leave()?;
+    let expected = Expectation::alive(["old", "new"]).failed("go");
+    wait_until_views_agree(&[&trio.old, &trio.new], &expected, DETECTION_TIMEOUT)?;
+    Ok(())
+}
+
 pub(super) fn pause(context: &Context) -> Result<()> {
     let trio = Trio::start(context, None)?;
     trio.wait_until_together()?;

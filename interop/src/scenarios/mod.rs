@@ -46,6 +46,11 @@ pub const SCENARIOS: &[Scenario] = &[
         run: control::leave,
     },
     Scenario {
+        name: "control-bare-leave",
+        shows: "a memberlist node that leaves without Serf's intent is seen by serf as failed",
+        run: control::bare_leave,
+    },
+    Scenario {
         name: "control-pause",
         shows: "a frozen agent is seen as failed, and as alive when it goes on",
         run: control::pause,
