@@ -1,1 +1,87 @@
-//! The membership library.
+//! Cluster membership, failure detection and messaging by gossip, compatible with memberlist and
+//! Serf.
+//!
+//! A program that adds this crate knows which other programs are in its group, which of them are
+//! alive, and can talk to them. A [`Cluster`] is the handle of one running node: start it with a
+//! [`Builder`], name some members that are there already, and [`Cluster::watch`] what happens.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use mingle::{Cluster, Update};
+//!
+//! let first = Cluster::builder("web-1").bind("127.0.0.1:0").tag("role", "web").start().await?;
+//! let second = Cluster::builder("db-1").bind("127.0.0.1:0").tag("role", "db").start().await?;
+//!
+//! let report = second.join([first.local_addr()]).await;
+//! assert!(report.succeeded(), "{report}");
+//!
+//! let mut watch = first.watch();
+//! while first.members().len() < 2 {
+//!     match watch.next().await.expect("the node runs") {
+//!         Update::Snapshot(snapshot) => println!("{} members", snapshot.members.len()),
+//!         Update::Diff(diff) => println!("{} {}", diff.member.name, diff.change.as_str()),
+//!         Update::Gap { missed } => println!("{missed} changes went by; a snapshot follows"),
+//!     }
+//! }
+//! assert_eq!(first.member("db-1").expect("it has joined").tags["role"], "db");
+//!
+//! second.leave().await?;
+//! second.stop().await;
+//! first.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! * One task owns the node. Everything a handle does is a message to that task or a look at what it
+//!   has published; no call waits for the network unless it is `async` and says so.
+//! * Subscribers ([`Watch`], [`Messages`], ...) have bounded queues. A slow one never holds up the
+//!   node: it is told that it missed something, and a watch then gets a fresh snapshot.
+//! * [`Cluster::stop`], or dropping the last handle, ends every task and closes every socket.
+//! * What the network can grow is bounded, and what a bound refuses is counted in
+//!   [`Cluster::stats`].
+//! * Futures of this crate must run inside a tokio runtime with time and I/O enabled.
+
+mod advertise;
+mod bind;
+mod builder;
+mod clock;
+mod cluster;
+mod driver;
+mod error;
+mod exchange;
+mod join;
+mod member;
+mod queue;
+mod sealer;
+mod stats;
+pub mod transport;
+mod view;
+
+pub use advertise::{Advertise, AdvertiseParseError};
+pub use bind::{BindAddress, BindParseError, DEFAULT_PORT};
+pub use builder::Builder;
+pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
+pub use error::{LeaveError, MetaError, SendError, StartError};
+pub use join::{JoinError, JoinReport, JoinTarget, ResolveError};
+pub use member::Member;
+pub use mingle_proto::{
+    Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, ProbeReport,
+    RequestError, Rules, StreamPing, Via,
+};
+pub use mingle_wire::{
+    Capabilities, Delegate, Incarnation, Key, KeyError, Keyring, Label, MAX_META, Mark, State,
+    Versions,
+};
+pub use queue::{Item, Subscription};
+pub use stats::{Kind, Stat, Stats};
+pub use view::{Diff, Snapshot, Update, Watch};
+
+/// User messages as they come in.
+pub type Messages = Subscription<Message>;
+/// The application state of peers as it comes in with push/pulls.
+pub type PeerStates = Subscription<PeerState>;
+/// What happens besides changes of membership.
+pub type Notices = Subscription<Notice>;

@@ -1,0 +1,357 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mingle_proto::{Config, Local, Node, Rules, check_name};
+use mingle_wire::{
+    Address, Delegate, Incarnation, Keyring, Label, MAX_LABEL, MAX_META, Mark, Versions, memberlist,
+};
+
+use crate::advertise::{self, Advertise};
+use crate::bind::{BindAddress, DEFAULT_PORT};
+use crate::clock::Clock;
+use crate::driver::{self, Launch};
+use crate::sealer::{Sealer, Verify, entropy};
+use crate::transport::{NetTransport, Transport};
+use crate::{Cluster, StartError};
+
+/// Describes a node, and starts it.
+///
+/// Everything has a default: bound to every address on port 7946, a local data centre's timing, no
+/// tags, no encryption.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    name: Option<String>,
+    bind: String,
+    advertise: Option<Advertise>,
+    config: Config,
+    delegate: Delegate,
+    mark: Mark,
+    tags: BTreeMap<String, String>,
+    meta: Option<Vec<u8>>,
+    label: String,
+    keyring: Option<Keyring>,
+    verify: Verify,
+    compress: bool,
+    packet_size: usize,
+    seeds: Vec<String>,
+    retry_interval: Duration,
+    seed: Option<u64>,
+    incarnation: Option<Incarnation>,
+}
+
+/// What memberlist sends at most in one packet.
+const PACKET_SIZE: usize = 1400;
+/// What a datagram over IPv4 can have at most.
+const MAX_PACKET_SIZE: usize = 65_507;
+/// The least room for a body that a node works with.
+const LEAST_ROOM: usize = 256;
+/// How long to wait between attempts to reach the seeds.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// The second of 2020-01-01 00:00 UTC, from which first incarnations count.
+const YEAR_2020: u64 = 1_577_836_800;
+
+impl Builder {
+    pub(crate) fn new(name: Option<String>) -> Self {
+        Self {
+            name,
+            bind: format!(":{DEFAULT_PORT}"),
+            advertise: None,
+            config: Config::lan(),
+            delegate: Delegate::SERF,
+            mark: Mark::Mingle,
+            tags: BTreeMap::new(),
+            meta: None,
+            label: String::new(),
+            keyring: None,
+            verify: Verify::BOTH,
+            compress: false,
+            packet_size: PACKET_SIZE,
+            seeds: Vec::new(),
+            retry_interval: RETRY_INTERVAL,
+            seed: None,
+            incarnation: None,
+        }
+    }
+
+    /// Where to listen, for packets and streams alike: `IP:port`, `[v6]:port`, an IP alone for port
+    /// 7946, or `:port` for every address. Port 0 takes a free one.
+    ///
+    /// `[::]` and `:port` listen on IPv6 and IPv4, or on the one that the host has.
+    pub fn bind(mut self, address: impl ToString) -> Self {
+        self.bind = address.to_string();
+        self
+    }
+
+    /// The address for others to use: an IP, or an IP and a port. Without it, it is the bound IP, or
+    /// for a node bound to every address the first private one with a default route.
+    pub fn advertise(mut self, address: impl Into<Advertise>) -> Self {
+        self.advertise = Some(address.into());
+        self
+    }
+
+    /// Timing and rules, from a preset: [`Config::lan`], [`Config::wan`], [`Config::local`].
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The application's protocol versions: [`Delegate::SERF`] by default, so that Serf agents
+    /// accept us; [`Delegate::NONE`] for bare memberlist applications.
+    pub fn delegate(mut self, delegate: Delegate) -> Self {
+        self.delegate = delegate;
+        self
+    }
+
+    /// Whether the version bytes say that this is a mingle node. They do by default.
+    pub fn mark(mut self, mark: Mark) -> Self {
+        self.mark = mark;
+        self
+    }
+
+    /// Adds a tag, in Serf's spelling. All tags together take at most 512 bytes.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Adds tags.
+    pub fn tags<K, V>(mut self, tags: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        self.tags.extend(tags.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// Opaque bytes for every member to see, at most 512, in place of tags.
+    pub fn meta(mut self, meta: impl Into<Vec<u8>>) -> Self {
+        self.meta = Some(meta.into());
+        self
+    }
+
+    /// Separates clusters on one network: nodes with different labels do not hear each other.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Encrypts with these keys.
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = Some(keyring);
+        self
+    }
+
+    /// Whether to refuse what is not encrypted while there are keys. On by default; off while
+    /// encryption is being rolled in.
+    pub fn verify_incoming(mut self, verify: bool) -> Self {
+        self.verify.incoming = verify;
+        self
+    }
+
+    /// Whether to encrypt what is sent while there are keys. On by default; off while encryption is
+    /// being rolled in.
+    pub fn verify_outgoing(mut self, verify: bool) -> Self {
+        self.verify.outgoing = verify;
+        self
+    }
+
+    /// Whether to compress what is sent. Off by default; what comes is understood either way.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
+    /// The most bytes in one packet; 1400 by default, which fits most networks unfragmented.
+    pub fn packet_size(mut self, bytes: usize) -> Self {
+        self.packet_size = bytes;
+        self
+    }
+
+    /// Members to join at the start, spelled as for [`Cluster::join`].
+    ///
+    /// They are tried as soon as the node runs, in the background, and again at an interval
+    /// ([`Builder::retry_interval`]) until one of them answers. [`Cluster::joined`] waits for that.
+    pub fn join<I>(mut self, addresses: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: ToString,
+    {
+        self.seeds.extend(addresses.into_iter().map(|address| address.to_string()));
+        self
+    }
+
+    /// How long to wait between attempts to reach the members of [`Builder::join`]; 30 s by default.
+    pub fn retry_interval(mut self, interval: Duration) -> Self {
+        self.retry_interval = interval;
+        self
+    }
+
+    /// The seed of the node's random choices. For tests; drawn from the system by default.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The incarnation to start with, for those who have kept the last one over a restart. By
+    /// default it comes from the wall clock, so that it is above all earlier ones; correctness does
+    /// not depend on that.
+    pub fn incarnation(mut self, incarnation: Incarnation) -> Self {
+        self.incarnation = Some(incarnation);
+        self
+    }
+
+    /// Starts the node on UDP and TCP. Returns when it is bound; joins go on in the background.
+    ///
+    /// # Errors
+    ///
+    /// When something is out of bounds, found before anything is bound, or can't be bound.
+    pub async fn start(self) -> Result<Cluster, StartError> {
+        let bind: BindAddress = self
+            .bind
+            .parse()
+            .map_err(|_| StartError::BindAddress { text: self.bind.clone() })?;
+        let sealer = self.check()?;
+        let transport = NetTransport::bind(bind).await?;
+        self.launch(transport, sealer)
+    }
+
+    /// Starts the node on another transport, in place of UDP and TCP. `bind` has no meaning then.
+    ///
+    /// # Errors
+    ///
+    /// When something is out of bounds.
+    pub fn start_on<T: Transport>(self, transport: T) -> Result<Cluster, StartError> {
+        let sealer = self.check()?;
+        self.launch(transport, sealer)
+    }
+
+    /// Everything that can be found wrong without the network.
+    fn check(&self) -> Result<Sealer, StartError> {
+        self.config.check()?;
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        self.meta_bytes()?;
+        let label = Label::new(self.label.as_bytes()).map_err(|_| StartError::LabelTooLong {
+            length: self.label.len(),
+            limit: MAX_LABEL,
+        })?;
+        let sealer = Sealer::new(label, self.keyring.clone(), self.verify, self.compress);
+        let low = LEAST_ROOM + sealer.largest_overhead();
+        if self.packet_size < low || self.packet_size > MAX_PACKET_SIZE {
+            return Err(StartError::PacketSize {
+                size: self.packet_size,
+                low,
+                high: MAX_PACKET_SIZE,
+            });
+        }
+        Ok(sealer)
+    }
+
+    fn launch<T: Transport>(self, transport: T, sealer: Sealer) -> Result<Cluster, StartError> {
+        let local_addr = transport.local_addr();
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => u64::from_le_bytes(entropy()?),
+        };
+        let local = self.local(local_addr)?;
+        let clock = Clock::start();
+        let node = Node::new(self.config.clone(), local, seed, clock.now())?;
+        Ok(driver::launch(
+            transport,
+            Launch {
+                node,
+                clock,
+                sealer: Arc::new(sealer),
+                packet_size: self.packet_size,
+                seeds: self.seeds,
+                retry_interval: self.retry_interval,
+            },
+        ))
+    }
+
+    fn local(&self, bound: std::net::SocketAddr) -> Result<Local, StartError> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => generated_name(u32::from_le_bytes(entropy()?)),
+        };
+        let address = advertise::choose(self.advertise, bound)?;
+        Ok(Local {
+            bind_port: bound.port(),
+            meta: self.meta_bytes()?,
+            versions: Versions::ours(self.delegate, self.mark),
+            incarnation: self.incarnation.unwrap_or_else(|| first_incarnation(self.config.rules)),
+            ..Local::new(name, Address::from(address))
+        })
+    }
+
+    /// The opaque meta, or the tags as Serf spells them. Bare memberlist nodes without tags have
+    /// none.
+    fn meta_bytes(&self) -> Result<Vec<u8>, StartError> {
+        let meta = match &self.meta {
+            Some(_) if !self.tags.is_empty() => return Err(StartError::TagsAndMeta),
+            Some(meta) => return Ok(meta.clone()),
+            None if self.tags.is_empty() && self.delegate == Delegate::NONE => Vec::new(),
+            None => memberlist::tags::encode(&self.tags),
+        };
+        if meta.len() > MAX_META {
+            return Err(StartError::TagsTooLong { length: meta.len(), limit: MAX_META });
+        }
+        Ok(meta)
+    }
+}
+
+/// Under our rules a restart begins above what it had before, as far as the wall clock is right.
+fn first_incarnation(rules: Rules) -> Incarnation {
+    if rules != Rules::MINGLE {
+        return Incarnation::FIRST;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = now.as_secs().saturating_sub(YEAR_2020).clamp(1, 1 << 31);
+    u32::try_from(seconds).ok().and_then(Incarnation::new).unwrap_or(Incarnation::FIRST)
+}
+
+fn generated_name(suffix: u32) -> String {
+    let host = host_name();
+    let host: String = host.chars().filter(|c| !c.is_control()).take(64).collect();
+    let host = if host.is_empty() { "node" } else { &host };
+    format!("{host}-{suffix:08x}")
+}
+
+#[cfg(unix)]
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_are_names() {
+        assert_eq!(check_name(&generated_name(7)), Ok(()));
+        assert_ne!(generated_name(7), generated_name(8));
+    }
+
+    #[test]
+    fn first_incarnations_count_seconds_under_our_rules_only() {
+        assert_eq!(first_incarnation(Rules::MEMBERLIST), Incarnation::FIRST);
+        assert!(first_incarnation(Rules::MINGLE).get() > 100_000_000);
+    }
+
+    #[test]
+    fn nodes_without_tags_spell_that_as_their_dialect_does() {
+        let serf = Builder::new(None);
+        assert_eq!(serf.meta_bytes().unwrap(), [0xff, 0x80]);
+        let bare = Builder::new(None).delegate(Delegate::NONE);
+        assert_eq!(bare.meta_bytes().unwrap(), []);
+    }
+}

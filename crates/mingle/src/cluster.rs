@@ -1,0 +1,408 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mingle_proto::{Done, Evidence, RequestError, Via};
+use mingle_wire::{Incarnation, Key, KeyError, MAX_META, memberlist};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::driver::{Command, Shared};
+use crate::join::{self, JoinReport};
+use crate::{
+    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, Stats, Watch,
+};
+
+/// The handle of one running node. Cheap to clone, and usable from any thread.
+///
+/// The node stops with [`Cluster::stop`], or when the last handle is dropped. Others then see it as
+/// failed; to be seen as left, [`Cluster::leave`] first.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Cluster {
+    /// Begins to describe a node of this name, which must be unique in the cluster.
+    #[must_use]
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(Some(name.into()))
+    }
+
+    /// Begins to describe a node with a generated name: the host's name and a random suffix.
+    #[must_use]
+    pub fn builder_unnamed() -> Builder {
+        Builder::new(None)
+    }
+
+    /// The local node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// The address that packets and streams are received on.
+    ///
+    /// For a node bound to every address this is the wildcard; what others use is
+    /// [`Member::address`] of [`Cluster::local`].
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr
+    }
+
+    /// The local member, as it describes itself.
+    #[must_use]
+    pub fn local(&self) -> Arc<Member> {
+        self.shared.view.local(&self.shared.name)
+    }
+
+    /// Every member that is known, in the order of their names: the local one, and those that are
+    /// dead or left and not forgotten yet.
+    #[must_use]
+    pub fn members(&self) -> Vec<Arc<Member>> {
+        self.shared.view.members()
+    }
+
+    /// One member by name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Arc<Member>> {
+        self.shared.view.member(name)
+    }
+
+    /// The last round trip time of a direct ping to this member.
+    #[must_use]
+    pub fn rtt(&self, name: &str) -> Option<Duration> {
+        self.member(name)?.rtt()
+    }
+
+    /// Everything that is known now, and then each change of it.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(Arc::clone(&self.shared))
+    }
+
+    /// Exchanges views with whoever is at these addresses, one after another.
+    ///
+    /// Each is an IP, `host`, `host:port` or `[v6]:port`, perhaps with `name/` before it. Without a
+    /// port it is our own bind port if that was chosen, else 7946. All addresses of a host name are
+    /// tried. The report says what happened at each; one success is enough to be in the cluster.
+    pub async fn join<I>(&self, addresses: I) -> JoinReport
+    where
+        I: IntoIterator,
+        I::Item: ToString,
+    {
+        let targets = addresses.into_iter().map(|address| address.to_string()).collect();
+        let commands = self.commands.downgrade();
+        join::join(&commands, targets, self.shared.join_port).await
+    }
+
+    /// Waits until a join has succeeded: one of the builder's seeds, or a call of
+    /// [`Cluster::join`]. Gives `false` when the node stops before.
+    pub async fn joined(&self) -> bool {
+        self.shared.joined.wait().await
+    }
+
+    /// Says goodbye to the cluster, and waits until the goodbye has been sent as often as it will
+    /// be. The node goes on answering until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When time runs out before, or the node has stopped.
+    pub async fn leave(&self) -> Result<LeaveReceipt, LeaveError> {
+        let done = self.request(Command::Leave).await.ok_or(LeaveError::Stopped)??;
+        match done {
+            Done::Left { transmits } => Ok(LeaveReceipt { transmits }),
+            Done::Joined { .. } | Done::MetaSet | Done::Sent => Ok(LeaveReceipt { transmits: 0 }),
+        }
+    }
+
+    /// Stops the node: ends its tasks and closes its sockets. Returns when that is done; at once
+    /// when it was done before.
+    pub async fn stop(&self) {
+        self.shared.stop.set();
+        self.shared.stopped.wait().await;
+    }
+
+    /// Waits until the node has stopped.
+    pub async fn stopped(&self) {
+        self.shared.stopped.wait().await;
+    }
+
+    /// Sends a user message in one packet, best effort. Returns when the packet is on its way, which
+    /// does not mean that it arrives.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit into a packet, nobody of that name is live, or the node has stopped.
+    pub async fn send(
+        &self,
+        to: impl Into<Recipient>,
+        payload: impl Into<Vec<u8>>,
+    ) -> Result<(), SendError> {
+        let (to, payload) = (to.into(), payload.into());
+        let command = |reply| Command::Send { to, payload, reply };
+        self.request(command).await.ok_or(SendError::Stopped)??;
+        Ok(())
+    }
+
+    /// Sends a user message of any size up to 16 MiB on a stream of its own. Returns when it was
+    /// written whole.
+    ///
+    /// # Errors
+    ///
+    /// When the peer can't be reached, nobody of that name is live, or the node has stopped.
+    pub async fn send_reliable(
+        &self,
+        to: impl Into<Recipient>,
+        payload: impl Into<Vec<u8>>,
+    ) -> Result<(), SendError> {
+        let (to, payload) = (to.into(), payload.into());
+        let command = |reply| Command::SendStream { to, payload, reply };
+        self.request(command).await.ok_or(SendError::Stopped)??;
+        Ok(())
+    }
+
+    /// User messages from now on.
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        self.shared.messages.subscribe()
+    }
+
+    /// States new tags in place of the old ones.
+    ///
+    /// # Errors
+    ///
+    /// When they take more than 512 bytes, or the node is leaving or has stopped.
+    pub async fn set_tags<K, V>(
+        &self,
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), MetaError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let tags: BTreeMap<String, String> =
+            tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        self.set_meta(memberlist::tags::encode(&tags)).await
+    }
+
+    /// States new opaque meta bytes. For nodes that state Serf's delegate versions use
+    /// [`Cluster::set_tags`].
+    ///
+    /// # Errors
+    ///
+    /// When they are more than 512, or the node is leaving or has stopped.
+    pub async fn set_meta(&self, meta: impl Into<Vec<u8>>) -> Result<(), MetaError> {
+        let meta = meta.into();
+        if meta.len() > MAX_META {
+            return Err(MetaError::TooLong { length: meta.len(), limit: MAX_META });
+        }
+        let command = |reply| Command::SetMeta { meta, reply };
+        self.request(command).await.ok_or(MetaError::Stopped)??;
+        Ok(())
+    }
+
+    /// The bytes that every push/pull carries to its peer from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the node has stopped.
+    pub async fn set_user_state(&self, state: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        self.command(Command::SetUserState(state.into())).await
+    }
+
+    /// The application state of peers from now on, as it comes with push/pulls.
+    #[must_use]
+    pub fn user_states(&self) -> PeerStates {
+        self.shared.user_states.subscribe()
+    }
+
+    /// The bytes that every ack to a ping carries from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the node has stopped.
+    pub async fn set_ack_payload(&self, payload: impl Into<Vec<u8>>) -> Result<(), SendError> {
+        self.command(Command::SetAckPayload(payload.into())).await
+    }
+
+    /// What happens besides changes of membership from now on: answers to pings, conflicts of names,
+    /// refutations, the health score.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        self.shared.notices.subscribe()
+    }
+
+    /// Accepts this key from now on. The first key of a node that had none starts encryption.
+    ///
+    /// # Errors
+    ///
+    /// When the keyring refuses it.
+    pub fn install_key(&self, key: Key) -> Result<(), KeyError> {
+        self.shared.sealer.change_keys(|keyring| keyring.install(key))
+    }
+
+    /// Encrypts with this key from now on; it must have been installed.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in the keyring.
+    pub fn use_key(&self, key: &Key) -> Result<(), KeyError> {
+        self.shared.sealer.change_keys(|keyring| keyring.use_key(key))
+    }
+
+    /// Refuses this key from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it is the one that is encrypted with.
+    pub fn remove_key(&self, key: &Key) -> Result<(), KeyError> {
+        self.shared.sealer.change_keys(|keyring| keyring.remove(key))
+    }
+
+    /// The keys that are accepted, the one that is encrypted with first.
+    #[must_use]
+    pub fn list_keys(&self) -> Vec<Key> {
+        self.shared.sealer.keys()
+    }
+
+    /// Every counter and gauge of the node as it is now; after a stop, as it was at the end.
+    pub async fn stats(&self) -> Stats {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(Command::Stats(reply)).await.is_ok()
+            && let Ok(stats) = answer.await
+        {
+            return stats;
+        }
+        self.shared.stopped.wait().await;
+        self.shared.last_stats()
+    }
+
+    async fn command(&self, command: Command) -> Result<(), SendError> {
+        self.commands.send(command).await.map_err(|_| SendError::Stopped)
+    }
+
+    /// Sends a command and waits for its end; `None` when the node has stopped.
+    async fn request(
+        &self,
+        command: impl FnOnce(Reply) -> Command,
+    ) -> Option<Result<Done, RequestError>> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("name", &self.shared.name)
+            .field("local_addr", &self.shared.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the end of a request goes.
+pub(crate) type Reply = oneshot::Sender<Result<Done, RequestError>>;
+
+/// What a goodbye came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeaveReceipt {
+    /// How many packets carried it. 0 when nobody else was there.
+    pub transmits: u32,
+}
+
+/// To whom a user message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// A live member by name, wherever it is.
+    Member(String),
+    /// An address, whoever is there.
+    Address(SocketAddr),
+}
+
+impl From<&str> for Recipient {
+    fn from(name: &str) -> Self {
+        Self::Member(name.to_owned())
+    }
+}
+
+impl From<String> for Recipient {
+    fn from(name: String) -> Self {
+        Self::Member(name)
+    }
+}
+
+impl From<&Member> for Recipient {
+    fn from(member: &Member) -> Self {
+        Self::Member(member.name.clone())
+    }
+}
+
+impl From<SocketAddr> for Recipient {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+/// A user message that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// The other end. A packet's source can be forged by whoever holds the key.
+    pub from: SocketAddr,
+    /// How it came.
+    pub via: Via,
+    /// Opaque bytes, shared by all subscribers.
+    pub payload: Arc<[u8]>,
+}
+
+/// A peer's application state that came with a push/pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerState {
+    /// The other end.
+    pub from: SocketAddr,
+    /// Whether the push/pull belonged to a join.
+    pub join: bool,
+    /// Opaque bytes, shared by all subscribers.
+    pub state: Arc<[u8]>,
+}
+
+/// Something besides a change of membership.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// A direct ping was answered in time.
+    Pong {
+        /// By whom.
+        name: Arc<str>,
+        /// From sending the ping to taking the ack from the socket.
+        rtt: Duration,
+        /// What its application put into the ack.
+        payload: Arc<[u8]>,
+    },
+    /// Another node claims the name of a member that is not known to be gone.
+    Conflict {
+        /// The name.
+        name: Arc<str>,
+        /// Where the member is.
+        held: SocketAddr,
+        /// Where the other one says it is.
+        claimed: SocketAddr,
+    },
+    /// Somebody said something untrue about us, and we answered with a higher incarnation.
+    Refuted {
+        /// Our incarnation from now on.
+        incarnation: Incarnation,
+        /// What was refuted.
+        evidence: Arc<Evidence>,
+    },
+    /// Our health score changed.
+    Health {
+        /// 0 is healthy.
+        score: u32,
+    },
+}

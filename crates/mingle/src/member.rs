@@ -1,0 +1,82 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use mingle_wire::{Incarnation, State, Versions, memberlist};
+
+use crate::clock::Clock;
+
+/// What this node believes of a node, itself included. Immutable but for the round trip time.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its name, unique in the cluster. Peers choose it: escape it where it is shown.
+    pub name: String,
+    /// Where it is reached.
+    pub address: SocketAddr,
+    /// What is believed of it.
+    pub state: State,
+    /// Its tags; empty for nodes that do not speak Serf's delegate protocol.
+    pub tags: BTreeMap<String, String>,
+    /// The bytes that it spreads about itself, which for Serf nodes spell the tags.
+    pub meta: Vec<u8>,
+    /// Its incarnation when the belief last changed.
+    pub incarnation: Incarnation,
+    /// Its version bytes.
+    pub versions: Versions,
+    /// Since when it has been in this state, by this machine's clock.
+    pub since: SystemTime,
+    pub(crate) rtt: LastRtt,
+}
+
+/// The lowest delegate version that a node which spells tags in its meta can have.
+const SERF_DELEGATE: u8 = 2;
+
+impl Member {
+    /// The last round trip time of a direct ping to it; `None` before the first one, and for
+    /// ourselves.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.rtt.get()
+    }
+
+    pub(crate) fn new(member: &mingle_proto::Member, rtt: LastRtt, clock: &Clock) -> Self {
+        let versions = member.versions();
+        let [.., delegate_max, _] = versions.0;
+        let tags = match memberlist::tags::decode(member.meta()) {
+            Ok(tags) if delegate_max >= SERF_DELEGATE => tags,
+            Ok(_) | Err(_) => BTreeMap::new(),
+        };
+        Self {
+            name: member.name().to_owned(),
+            address: member.address().socket_addr(),
+            state: member.state,
+            tags,
+            meta: member.meta().to_vec(),
+            incarnation: member.incarnation,
+            versions,
+            since: clock.system_time(member.since),
+            rtt,
+        }
+    }
+}
+
+/// A round trip time that changes without making a new [`Member`]; shared by its successors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastRtt(Arc<AtomicU64>);
+
+impl LastRtt {
+    pub(crate) fn set(&self, rtt: Duration) {
+        let nanos = u64::try_from(rtt.as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(nanos.max(1), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mingle_proto::{Counter, Counters};
+use mingle_wire::{DecodeError, OpenError};
+
+macro_rules! tallies {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// Something that the driver counts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Tally {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Tally {
+            const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+tallies! {
+    /// Datagrams taken from the socket.
+    DatagramsIn = "datagrams_in",
+    /// Bytes of datagrams taken from the socket.
+    DatagramBytesIn = "datagram_bytes_in",
+    /// Datagrams given to the socket.
+    DatagramsOut = "datagrams_out",
+    /// Bytes of datagrams given to the socket.
+    DatagramBytesOut = "datagram_bytes_out",
+    /// Datagrams that the system did not take.
+    DatagramsUnsent = "datagrams_unsent",
+    /// Errors on receiving datagrams.
+    ReceiveErrors = "receive_errors",
+    /// Bytes read from streams.
+    StreamBytesIn = "stream_bytes_in",
+    /// Bytes written to streams.
+    StreamBytesOut = "stream_bytes_out",
+    /// Streams accepted.
+    StreamsAccepted = "streams_accepted",
+    /// Streams dropped at once because as many as allowed were open.
+    StreamsRefused = "streams_refused",
+    /// Errors on accepting streams.
+    AcceptErrors = "accept_errors",
+    /// Streams dropped because the bytes buffered for all of them reached the bound.
+    StreamsOverBudget = "streams_over_budget",
+    /// Dials not tried because as many as allowed were under way.
+    DialsRefused = "dials_refused",
+    /// Dials that did not reach anybody.
+    DialsFailed = "dials_failed",
+    /// Streams that broke or timed out before their message was whole.
+    StreamsBroken = "streams_broken",
+    /// Messages on streams that were refused before the node saw them.
+    StreamMessagesRefused = "stream_messages_refused",
+    /// Changes that slow watches did not get one by one.
+    WatchChangesMissed = "watch_changes_missed",
+    /// User messages that slow subscribers did not get.
+    MessagesMissed = "messages_missed",
+    /// Application states that slow subscribers did not get.
+    UserStatesMissed = "user_states_missed",
+    /// Notices that slow subscribers did not get.
+    NoticesMissed = "notices_missed",
+}
+
+/// The driver's counters; written by every task of the node.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    counts: Vec<AtomicU64>,
+    unopened: Vec<AtomicU64>,
+}
+
+impl Tallies {
+    pub(crate) fn new() -> Self {
+        let zeros = |length: usize| (0..length).map(|_| AtomicU64::new(0)).collect();
+        Self { counts: zeros(Tally::ALL.len()), unopened: zeros(OpenError::ALL.len()) }
+    }
+
+    pub(crate) fn count(&self, tally: Tally) {
+        self.add(tally, 1);
+    }
+
+    pub(crate) fn add(&self, tally: Tally, times: usize) {
+        let times = u64::try_from(times).unwrap_or(u64::MAX);
+        self.counts[tally as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unopened(&self, reason: OpenError) {
+        self.unopened[reason.index()].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a number only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// One number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stat {
+    /// Its name, in snake case; stable.
+    pub name: &'static str,
+    /// For numbers that are counted by reason: the reason, in snake case.
+    pub reason: Option<&'static str>,
+    /// What it is, in one line.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub kind: Kind,
+    /// The number.
+    pub value: u64,
+}
+
+/// The numbers of a node at one moment, in a stable order. Those counted by reason stand together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    stats: Vec<Stat>,
+}
+
+impl Stats {
+    /// Each of them in turn.
+    pub fn iter(&self) -> impl Iterator<Item = &Stat> {
+        self.stats.iter()
+    }
+
+    /// One by name. For numbers counted by reason, their sum.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<u64> {
+        let mut named = self.stats.iter().filter(|stat| stat.name == name).peekable();
+        named.peek()?;
+        Some(named.map(|stat| stat.value).sum())
+    }
+
+    /// One of those counted by reason.
+    #[must_use]
+    pub fn get_reason(&self, name: &str, reason: &str) -> Option<u64> {
+        let mut stats = self.stats.iter();
+        stats.find(|stat| stat.name == name && stat.reason == Some(reason)).map(|stat| stat.value)
+    }
+
+    pub(crate) fn gauge(&mut self, name: &'static str, help: &'static str, value: u64) {
+        self.stats.push(Stat { name, reason: None, help, kind: Kind::Gauge, value });
+    }
+
+    pub(crate) fn counter(&mut self, name: &'static str, help: &'static str, value: u64) {
+        self.stats.push(Stat { name, reason: None, help, kind: Kind::Counter, value });
+    }
+
+    fn reason(
+        &mut self,
+        name: &'static str,
+        reason: &'static str,
+        help: &'static str,
+        value: u64,
+    ) {
+        let reason = Some(reason);
+        self.stats.push(Stat { name, reason, help, kind: Kind::Counter, value });
+    }
+
+    pub(crate) fn add_node(&mut self, counters: &Counters) {
+        for &counter in Counter::ALL {
+            self.counter(counter.name(), counter.help().trim(), counters.get(counter));
+        }
+        for &reason in DecodeError::ALL {
+            let help = "Messages refused because they could not be decoded, by reason.";
+            self.reason("messages_refused", reason.as_str(), help, counters.refused(reason));
+        }
+    }
+
+    pub(crate) fn add_driver(&mut self, tallies: &Tallies) {
+        for &tally in Tally::ALL {
+            let value = tallies.counts[tally as usize].load(Ordering::Relaxed);
+            self.counter(tally.name(), tally.help().trim(), value);
+        }
+        for &reason in OpenError::ALL {
+            let help = "Datagrams and stream messages whose envelope was refused, by reason.";
+            let value = tallies.unopened[reason.index()].load(Ordering::Relaxed);
+            self.reason("envelopes_refused", reason.as_str(), help, value);
+        }
+    }
+}
