@@ -22,14 +22,18 @@ mod stream;
 mod versions;
 
 pub use address::{Address, Ip};
-pub use envelope::{Checksum, Envelope, EnvelopeError, Label, OpenError, Scratch};
+pub use envelope::{
+    Checksum, EncryptionVersion, Envelope, EnvelopeError, Label, MAX_DEPTH,
+    MAX_PACKET_DECOMPRESSED, OpenError, Opened, Scratch, Side,
+};
 pub use keyring::{Key, KeyError, Keyring};
 pub use memberlist::DecodeError;
+pub use memberlist::tags::TagsError;
 pub use message::{
     Ack, Alive, Dead, Incarnation, IndirectPing, Message, Nack, NodeState, Ping, PushPull, SeqNo,
     Source, State, StreamMessage, Suspect,
 };
-pub use stream::{StreamDecoder, StreamError};
+pub use stream::{MAX_DECOMPRESSED, MAX_FRAME, StreamDecoder, StreamError};
 pub use versions::{Capabilities, Delegate, Mark, Versions};
 
 /// Longest node name that is accepted, in bytes. Go has no bound; no honest name comes near it.
