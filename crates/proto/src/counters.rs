@@ -75,6 +75,8 @@ counters! {
     ClaimsStale = "claims_stale",
     /// Claims refused because a tombstone says that they are old.
     ClaimsBuried = "claims_buried",
+    /// Nodes told what is held against them, because they spoke of themselves below it.
+    Corrections = "corrections",
     /// Accusations and verdicts about members that are not known.
     ClaimsAboutStrangers = "claims_about_strangers",
     /// Alive claims for a name that another address holds.

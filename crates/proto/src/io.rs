@@ -25,7 +25,7 @@ pub enum ExchangeId {
 }
 
 /// One thing that happened to a node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// A datagram came, and its envelope opened.
     Packet {
@@ -69,7 +69,7 @@ pub enum Input<'a> {
     /// The instant of [`crate::Node::poll_timeout`] has come. Deadlines fire on nothing else.
     Timeout,
     /// Somebody on our side wants something.
-    Command(Command<'a>),
+    Command(#[serde(borrow)] Command<'a>),
 }
 
 /// How an exchange ended.
@@ -99,7 +99,7 @@ pub enum SendFailure {
 }
 
 /// Something that our own side wants. Its end is told in [`Event::Completed`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Command<'a> {
     /// Exchange views with whoever is at `to`, as a join.
     Join {
@@ -127,6 +127,7 @@ pub enum Command<'a> {
         /// Names the result.
         request: RequestId,
         /// To whom.
+        #[serde(borrow)]
         to: Recipient<'a>,
         /// Opaque bytes.
         payload: &'a [u8],
@@ -136,6 +137,7 @@ pub enum Command<'a> {
         /// Names the result.
         request: RequestId,
         /// To whom.
+        #[serde(borrow)]
         to: Recipient<'a>,
         /// Opaque bytes.
         payload: &'a [u8],
@@ -143,7 +145,7 @@ pub enum Command<'a> {
 }
 
 /// To whom a user message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recipient<'a> {
     /// A member by name, wherever it is.
     Member(&'a str),
@@ -163,11 +165,11 @@ impl Room {
     ///
     /// # Panics
     ///
-    /// With fewer than 256 bytes, in which the longest ping does not fit.
+    /// With fewer than 1,024 bytes, in which the longest claim does not fit.
     #[must_use]
     pub fn of_packet(bytes: usize) -> Self {
         let packet = u32::try_from(bytes).unwrap_or(u32::MAX);
-        assert!(packet >= 256, "a packet body needs at least 256 bytes of room");
+        assert!(packet >= 1024, "a packet body needs at least 1024 bytes of room");
         Self { packet }
     }
 
@@ -317,8 +319,10 @@ pub enum Change {
     Suspected,
     /// It refuted an accusation.
     Recovered,
-    /// Its meta or address changed.
+    /// What it says of itself changed: meta, address or versions.
     Updated,
+    /// It is known at a later incarnation; nothing else changed.
+    Renewed,
     /// It was declared dead.
     Failed,
     /// It said goodbye.
@@ -336,6 +340,7 @@ impl Change {
             Self::Suspected => "suspected",
             Self::Recovered => "recovered",
             Self::Updated => "updated",
+            Self::Renewed => "renewed",
             Self::Failed => "failed",
             Self::Left => "left",
             Self::Reaped => "reaped",

@@ -9,12 +9,24 @@
 //! Keys, labels and checksums are not its business: packets and stream messages go in and come out as
 //! plaintext bodies of [`mingle_wire`].
 
+mod awareness;
+mod broadcasts;
 mod config;
 mod counters;
+mod formulas;
 mod io;
+mod law;
 mod member;
+mod members;
 mod node;
+mod probe;
+mod rng;
+mod suspicion;
+#[cfg(test)]
+mod test_util;
 mod time;
+mod timers;
+mod tombstones;
 
 pub use config::{
     Addresses, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Rules, Tombstones,

@@ -1,0 +1,196 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::members::MemberKey;
+
+/// The transmit-limited queue of claims (spec 9.1): at most one about each member, the newest.
+///
+/// What was sent least often goes first, and among equals the longest that fits, then the newest.
+/// Bounded by the table of members.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Broadcasts {
+    queue: BTreeMap<Place, Claim>,
+    by_member: BTreeMap<MemberKey, Place>,
+    next_id: u64,
+    #[serde(skip)]
+    taken: Vec<(Place, Claim)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Place {
+    // The order of the fields is the order of sending.
+    transmits: u32,
+    length: Reverse<u16>,
+    id: Reverse<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Claim {
+    about: MemberKey,
+    /// As the first dialect spells it.
+    bytes: Vec<u8>,
+}
+
+impl Broadcasts {
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether a claim about the member still waits to be sent.
+    pub(crate) fn holds(&self, about: MemberKey) -> bool {
+        self.by_member.contains_key(&about)
+    }
+
+    /// Queues a claim in place of any other about the same member. `spell` writes it.
+    pub(crate) fn push(&mut self, about: MemberKey, spell: impl FnOnce(&mut Vec<u8>)) {
+        let old = self.by_member.remove(&about).and_then(|place| self.queue.remove(&place));
+        let mut bytes = old.map_or_else(Vec::new, |claim| claim.bytes);
+        bytes.clear();
+        spell(&mut bytes);
+        let length = u16::try_from(bytes.len()).expect("a claim is far shorter than 64 KiB");
+        let place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
+        self.next_id += 1;
+        self.by_member.insert(about, place);
+        self.queue.insert(place, Claim { about, bytes });
+    }
+
+    pub(crate) fn remove(&mut self, about: MemberKey) {
+        if let Some(place) = self.by_member.remove(&about) {
+            self.queue.remove(&place);
+        }
+    }
+
+    /// Takes out what fits into `room` bytes, each with `overhead` around it. What was taken is
+    /// lent by [`Broadcasts::taken`] until [`Broadcasts::put_back`].
+    pub(crate) fn take(&mut self, room: usize, overhead: usize, most: usize) {
+        debug_assert!(self.taken.is_empty(), "what was taken has been put back");
+        let mut left = room;
+        let mut from = Place { transmits: 0, length: Reverse(u16::MAX), id: Reverse(u64::MAX) };
+        while self.taken.len() < most {
+            let fits = u16::try_from(left.saturating_sub(overhead)).unwrap_or(u16::MAX);
+            from.length = from.length.max(Reverse(fits));
+            let Some((&place, _)) = self.queue.range(from..).next() else { break };
+            if place.transmits > from.transmits {
+                from = Place { transmits: place.transmits, length: Reverse(fits), ..Self::FIRST };
+                continue;
+            }
+            let claim = self.queue.remove(&place).expect("it was just found");
+            left -= claim.bytes.len() + overhead;
+            self.taken.push((place, claim));
+        }
+    }
+
+    const FIRST: Place = Place { transmits: 0, length: Reverse(u16::MAX), id: Reverse(u64::MAX) };
+
+    /// The claims that were taken.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.taken.iter().map(|(_, claim)| claim.bytes.as_slice())
+    }
+
+    /// Puts back what was taken, once more transmitted, but for what has reached `limit`.
+    pub(crate) fn put_back(&mut self, limit: u32) {
+        for (place, claim) in self.taken.drain(..) {
+            let place = Place { transmits: place.transmits + 1, ..place };
+            if place.transmits >= limit {
+                self.by_member.remove(&claim.about);
+                continue;
+            }
+            self.by_member.insert(claim.about, place);
+            self.queue.insert(place, claim);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::test_util::keys;
+
+    fn push(queue: &mut Broadcasts, about: MemberKey, bytes: &[u8]) {
+        queue.push(about, |out| out.extend_from_slice(bytes));
+    }
+
+    fn take(queue: &mut Broadcasts, room: usize, limit: u32) -> Vec<Vec<u8>> {
+        queue.take(room, 2, 255);
+        let taken = queue.taken().map(<[u8]>::to_vec).collect();
+        queue.put_back(limit);
+        taken
+    }
+
+    #[test]
+    fn the_longest_that_fits_goes_first_and_then_the_newest() {
+        let mut queue = Broadcasts::default();
+        let keys = keys(4);
+        push(&mut queue, keys[0], b"aaaa");
+        push(&mut queue, keys[1], b"bbbbbbbb");
+        push(&mut queue, keys[2], b"cccc");
+        push(&mut queue, keys[3], b"dddddddddddd");
+        let expected: [&[u8]; 2] = [b"bbbbbbbb", b"cccc"];
+        assert_eq!(take(&mut queue, 17, 9), expected);
+        let expected: [&[u8]; 2] = [b"dddddddddddd", b"aaaa"];
+        assert_eq!(take(&mut queue, 21, 9), expected);
+    }
+
+    #[test]
+    fn a_claim_is_sent_as_often_as_its_limit_says() {
+        let mut queue = Broadcasts::default();
+        let key = keys(1)[0];
+        push(&mut queue, key, b"claim");
+        for _ in 0..3 {
+            assert_eq!(take(&mut queue, 100, 3).len(), 1);
+        }
+        assert!(take(&mut queue, 100, 3).is_empty());
+        assert!(!queue.holds(key) && queue.is_empty());
+    }
+
+    #[test]
+    fn a_newer_claim_takes_the_place_of_an_older_one() {
+        let mut queue = Broadcasts::default();
+        let key = keys(1)[0];
+        push(&mut queue, key, b"old");
+        take(&mut queue, 100, 3);
+        push(&mut queue, key, b"new");
+        assert_eq!(queue.len(), 1);
+        for _ in 0..3 {
+            assert_eq!(take(&mut queue, 100, 3), [b"new"]);
+        }
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn taking_equals_its_quadratic_oracle() {
+        let mut rng = Rng::new(3);
+        let mut queue = Broadcasts::default();
+        let keys = keys(40);
+        for round in 0..500 {
+            let key = keys[rng.index(keys.len())];
+            push(&mut queue, key, &vec![7; 1 + rng.index(60)]);
+            let room = rng.index(300);
+            let mut oracle: Vec<Place> = queue.queue.keys().copied().collect();
+            let mut left = room;
+            let mut expected = Vec::new();
+            for transmits in 0..8 {
+                loop {
+                    let fitting = oracle.iter().filter(|p| {
+                        p.transmits == transmits && usize::from(p.length.0) + 2 <= left
+                    });
+                    let Some(&best) = fitting.max_by_key(|p| (p.length.0, p.id.0)) else { break };
+                    left -= usize::from(best.length.0) + 2;
+                    oracle.retain(|p| *p != best);
+                    expected.push(best);
+                }
+            }
+            queue.take(room, 2, 255);
+            let got: Vec<Place> = queue.taken.iter().map(|(place, _)| *place).collect();
+            assert_eq!(got, expected, "round {round}");
+            queue.put_back(8);
+        }
+    }
+}

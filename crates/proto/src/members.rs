@@ -1,0 +1,598 @@
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use mingle_wire::{Incarnation, State};
+use serde::{Deserialize, Serialize};
+
+use crate::law::Belief;
+use crate::rng::Rng;
+use crate::{Instant, Member, Profile};
+
+/// A place in the table of members. Used again after its member was reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct MemberKey(u32);
+
+impl MemberKey {
+    /// The local node's own place.
+    pub(crate) const LOCAL: Self = Self(0);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is kept of one member. 48 bytes; see `bench/` for the whole.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) profile: Profile,
+    pub(crate) since: Instant,
+    pub(crate) incarnation: Incarnation,
+    /// The incarnation of the alive message that the profile is from; not above `incarnation`.
+    pub(crate) profile_incarnation: Incarnation,
+    /// Its place in the ring, or [`NOWHERE`].
+    position: u32,
+    last_ack: Stamp,
+    pub(crate) state: State,
+}
+
+/// A point in time in tenths of a second, in half of an [`Instant`]'s space. 0 is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp(u32);
+
+impl Stamp {
+    const UNIT: u64 = 100_000_000;
+
+    fn of(now: Instant) -> Self {
+        Self(u32::try_from(now.as_nanos() / Self::UNIT + 1).unwrap_or(u32::MAX))
+    }
+
+    fn age(self, now: Instant) -> Option<Duration> {
+        let tenths = self.0.checked_sub(1)?;
+        Some(now.since(Instant::from_nanos(u64::from(tenths) * Self::UNIT)))
+    }
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Slot {
+    pub(crate) fn belief(&self) -> Belief {
+        Belief { incarnation: self.incarnation, state: self.state }
+    }
+
+    /// How long ago it last answered us.
+    pub(crate) fn last_ack_age(&self, now: Instant) -> Option<Duration> {
+        self.last_ack.age(now)
+    }
+
+    fn member(&self) -> Member {
+        Member {
+            profile: self.profile.clone(),
+            state: self.state,
+            incarnation: self.incarnation,
+            since: self.since,
+        }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        if self.state.is_live() { fingerprint(&self.profile, self.incarnation) } else { 0 }
+    }
+}
+
+/// All beliefs: a slab with an index by name, and the ring of live members in probing order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub(crate) struct Members {
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    index: HashTable<u32>,
+    seed: u64,
+    /// Live members but for the local one. Those before `cursor` have been probed in this round.
+    ring: Vec<MemberKey>,
+    cursor: usize,
+    /// Members that died, oldest first; may name some that have come back or gone since.
+    fallen: VecDeque<(Instant, MemberKey)>,
+    fingerprint: u64,
+}
+
+impl Members {
+    /// A table with the local node in it. `seed` keys the index.
+    pub(crate) fn new(local: Profile, incarnation: Incarnation, seed: u64, now: Instant) -> Self {
+        let mut members = Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            seed,
+            ring: Vec::new(),
+            cursor: 0,
+            fallen: VecDeque::new(),
+            fingerprint: 0,
+        };
+        let key = members.store(local, incarnation, now);
+        assert_eq!(key, MemberKey::LOCAL, "the first slot is the local node's");
+        members
+    }
+
+    /// How many there are, in whatever state.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// How many are alive or suspect, the local node included unless it has left.
+    pub(crate) fn live(&self) -> usize {
+        self.ring.len() + usize::from(self.local().state.is_live())
+    }
+
+    /// How many others are alive or suspect.
+    pub(crate) fn live_others(&self) -> usize {
+        self.ring.len()
+    }
+
+    pub(crate) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    pub(crate) fn local(&self) -> &Slot {
+        self.get(MemberKey::LOCAL)
+    }
+
+    /// # Panics
+    ///
+    /// When nobody is there: whoever reaps takes every key out of circulation.
+    pub(crate) fn get(&self, key: MemberKey) -> &Slot {
+        self.slots[key.index()].as_ref().expect("keys of reaped members are not kept")
+    }
+
+    pub(crate) fn member(&self, key: MemberKey) -> Member {
+        self.get(key).member()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<MemberKey> {
+        let found = self.index.find(self.hash(name), |&slot| self.name_of(slot) == name);
+        found.map(|&slot| MemberKey(slot))
+    }
+
+    /// Everybody, in the order of their slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> + '_ {
+        self.slots.iter().flatten()
+    }
+
+    /// Takes in a new member as alive, at a random place of the probing order (spec 7.1).
+    pub(crate) fn insert(
+        &mut self,
+        profile: Profile,
+        incarnation: Incarnation,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> MemberKey {
+        debug_assert!(self.find(profile.name()).is_none(), "names are unique");
+        let key = self.store(profile, incarnation, now);
+        self.enter_ring(key, rng);
+        key
+    }
+
+    fn store(&mut self, profile: Profile, incarnation: Incarnation, now: Instant) -> MemberKey {
+        let slot = Slot {
+            profile,
+            since: now,
+            incarnation,
+            profile_incarnation: incarnation,
+            position: NOWHERE,
+            last_ack: Stamp::default(),
+            state: State::Alive,
+        };
+        self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
+        let hash = self.hash(slot.profile.name());
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => self.grow(),
+        };
+        self.slots[place as usize] = Some(slot);
+        let (slots, seed) = (&self.slots, self.seed);
+        self.index.insert_unique(hash, place, |&other| hash_of(seed, name_in(slots, other)));
+        MemberKey(place)
+    }
+
+    /// Adds a slot. The table grows by an eighth at a time, so that little of it is slack.
+    fn grow(&mut self) -> u32 {
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact((self.slots.len() / 8).max(8));
+        }
+        self.slots.push(None);
+        u32::try_from(self.slots.len() - 1).expect("Config::check bounds max_members far below")
+    }
+
+    /// Forgets a member that is dead or left.
+    pub(crate) fn remove(&mut self, key: MemberKey) -> Member {
+        assert!(key != MemberKey::LOCAL, "the local node stays");
+        let hash = self.hash(self.get(key).profile.name());
+        let entry = self.index.find_entry(hash, |&slot| slot == key.0);
+        entry.expect("every member is in the index").remove();
+        self.leave_ring(key);
+        self.fallen.retain(|&(_, fallen)| fallen != key);
+        let slot = self.slots[key.index()].take().expect("it was just looked up");
+        self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+        self.free.push(key.0);
+        slot.member()
+    }
+
+    /// Sets what is believed of a member. The time of the change is kept where the state stays.
+    pub(crate) fn set_belief(
+        &mut self,
+        key: MemberKey,
+        belief: Belief,
+        now: Instant,
+        rng: &mut Rng,
+    ) {
+        let before = self.get(key).state;
+        self.change(key, |slot| {
+            slot.state = belief.state;
+            slot.incarnation = belief.incarnation;
+            if before != belief.state {
+                slot.since = now;
+            }
+        });
+        match (before.is_live(), belief.state.is_live()) {
+            (true, false) => self.fall(key, belief.state, now),
+            (false, true) => self.enter_ring(key, rng),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Sets what a member says of itself.
+    pub(crate) fn set_profile(&mut self, key: MemberKey, profile: Profile, of: Incarnation) {
+        self.change(key, |slot| {
+            slot.profile = profile;
+            slot.profile_incarnation = of;
+        });
+    }
+
+    /// Notes that the profile was confirmed at a later incarnation.
+    pub(crate) fn confirm_profile(&mut self, key: MemberKey, of: Incarnation) {
+        self.change(key, |slot| slot.profile_incarnation = of);
+    }
+
+    /// Notes that a member answered.
+    pub(crate) fn heard(&mut self, key: MemberKey, now: Instant) {
+        let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
+        slot.last_ack = Stamp::of(now);
+    }
+
+    fn change(&mut self, key: MemberKey, change: impl FnOnce(&mut Slot)) {
+        let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
+        self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+        change(slot);
+        self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
+    }
+
+    fn fall(&mut self, key: MemberKey, state: State, now: Instant) {
+        self.leave_ring(key);
+        if state == State::Dead {
+            self.fallen.push_back((now, key));
+        }
+    }
+
+    /// Puts a live member at a random place of the ring. Before the cursor, it waits for the next
+    /// round; after it, for its turn in this one.
+    fn enter_ring(&mut self, key: MemberKey, rng: &mut Rng) {
+        if key == MemberKey::LOCAL {
+            return;
+        }
+        let probed = rng.index(self.ring.len() + 1) < self.cursor;
+        self.ring.push(key);
+        let last = self.ring.len() - 1;
+        self.note_position(last);
+        if probed {
+            self.swap_ring(self.cursor, last);
+            self.cursor += 1;
+        }
+    }
+
+    fn leave_ring(&mut self, key: MemberKey) {
+        let position = self.get(key).position;
+        if position == NOWHERE {
+            return;
+        }
+        let mut position = position as usize;
+        if position < self.cursor {
+            self.cursor -= 1;
+            self.swap_ring(position, self.cursor);
+            position = self.cursor;
+        }
+        self.swap_ring(position, self.ring.len() - 1);
+        self.ring.pop();
+        if let Some(slot) = &mut self.slots[key.index()] {
+            slot.position = NOWHERE;
+        }
+    }
+
+    fn swap_ring(&mut self, a: usize, b: usize) {
+        self.ring.swap(a, b);
+        self.note_position(a);
+        self.note_position(b);
+    }
+
+    fn note_position(&mut self, position: usize) {
+        let key = self.ring[position];
+        if let Some(slot) = &mut self.slots[key.index()] {
+            slot.position = u32::try_from(position).expect("the ring is no longer than the slab");
+        }
+    }
+
+    /// Whom to probe next. Each live member comes once in a round, and each round has a new random
+    /// order (SWIM, section 4.3): one step of a Fisher-Yates shuffle per call.
+    pub(crate) fn next_to_probe(&mut self, rng: &mut Rng) -> Option<MemberKey> {
+        if self.ring.is_empty() {
+            return None;
+        }
+        if self.cursor >= self.ring.len() {
+            self.cursor = 0;
+        }
+        let chosen = self.cursor + rng.index(self.ring.len() - self.cursor);
+        self.swap_ring(self.cursor, chosen);
+        self.cursor += 1;
+        Some(self.ring[self.cursor - 1])
+    }
+
+    /// Up to `count` live members at random that pass.
+    pub(crate) fn pick(
+        &self,
+        rng: &mut Rng,
+        count: usize,
+        pass: impl Fn(MemberKey, &Slot) -> bool,
+        chosen: &mut Vec<MemberKey>,
+    ) {
+        self.pick_among(self.ring.len(), rng, count, pass, chosen);
+    }
+
+    /// Up to `count` members at random that are live, or died after `since`.
+    pub(crate) fn pick_for_gossip(
+        &mut self,
+        rng: &mut Rng,
+        count: usize,
+        since: Instant,
+        chosen: &mut Vec<MemberKey>,
+    ) {
+        while self.fallen.front().is_some_and(|&(died, _)| died < since) {
+            self.fallen.pop_front();
+        }
+        let candidates = self.ring.len() + self.fallen.len();
+        let pass = |_, slot: &Slot| slot.state != State::Left;
+        self.pick_among(candidates, rng, count, pass, chosen);
+    }
+
+    /// As Go draws (spec 9.2): from a shuffled copy where there are few, else by chance with a bound
+    /// on the number of draws.
+    fn pick_among(
+        &self,
+        candidates: usize,
+        rng: &mut Rng,
+        count: usize,
+        pass: impl Fn(MemberKey, &Slot) -> bool,
+        chosen: &mut Vec<MemberKey>,
+    ) {
+        chosen.clear();
+        let at = |i: usize| match i.checked_sub(self.ring.len()) {
+            None => self.ring[i],
+            Some(fallen) => self.fallen[fallen].1,
+        };
+        if candidates < 3 * count {
+            chosen.extend((0..candidates).map(at).filter(|&key| pass(key, self.get(key))));
+            chosen.sort_unstable();
+            chosen.dedup();
+            for i in (1..chosen.len()).rev() {
+                chosen.swap(i, rng.index(i + 1));
+            }
+            chosen.truncate(count);
+            return;
+        }
+        for _ in 0..3 * candidates {
+            if chosen.len() == count {
+                return;
+            }
+            let key = at(rng.index(candidates));
+            if !chosen.contains(&key) && pass(key, self.get(key)) {
+                chosen.push(key);
+            }
+        }
+    }
+
+    fn name_of(&self, slot: u32) -> &str {
+        name_in(&self.slots, slot)
+    }
+
+    fn hash(&self, name: &str) -> u64 {
+        hash_of(self.seed, name)
+    }
+
+    /// The fingerprint computed from nothing but the slots, and every index held against them.
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) fn check(&self) {
+        let sum = self.iter().fold(0u64, |sum, slot| sum.wrapping_add(slot.fingerprint()));
+        assert_eq!(sum, self.fingerprint, "the fingerprint is the sum over live members");
+        assert_eq!(self.index.len(), self.len(), "everybody is in the index once");
+        assert!(self.cursor <= self.ring.len());
+        for (position, &key) in self.ring.iter().enumerate() {
+            let slot = self.get(key);
+            assert_eq!(slot.position as usize, position, "positions are those of the ring");
+            assert!(slot.state.is_live() && key != MemberKey::LOCAL, "the ring is for live others");
+        }
+        let live = self.iter().skip(1).filter(|slot| slot.state.is_live()).count();
+        assert_eq!(live, self.ring.len(), "all live others are in the ring");
+        for slot in self.iter() {
+            let found = self.find(slot.profile.name()).expect("every name is in the index");
+            assert_eq!(self.get(found).profile.name(), slot.profile.name());
+            assert!(slot.profile_incarnation <= slot.incarnation);
+        }
+    }
+}
+
+fn name_in(slots: &[Option<Slot>], slot: u32) -> &str {
+    let slot = slots[slot as usize].as_ref().expect("the index names only members");
+    slot.profile.name()
+}
+
+fn hash_of(seed: u64, name: &str) -> u64 {
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+/// What one live member adds to the fingerprint of a view: FNV-1a over its profile and incarnation,
+/// finished with splitmix64's mixer so that sums of them differ. Equal on every node and platform;
+/// alive and suspect count the same, so that a passing doubt is no disagreement.
+fn fingerprint(profile: &Profile, incarnation: Incarnation) -> u64 {
+    let bytes = profile.as_bytes().iter().copied().chain(incarnation.get().to_be_bytes());
+    let mut z = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The table as checkpoints hold it: all but the index, which is made anew.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stored {
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    seed: u64,
+    ring: Vec<MemberKey>,
+    cursor: usize,
+    fallen: VecDeque<(Instant, MemberKey)>,
+    fingerprint: u64,
+}
+
+impl From<Members> for Stored {
+    fn from(members: Members) -> Self {
+        let Members { slots, free, index: _, seed, ring, cursor, fallen, fingerprint } = members;
+        Self { slots, free, seed, ring, cursor, fallen, fingerprint }
+    }
+}
+
+impl From<Stored> for Members {
+    fn from(stored: Stored) -> Self {
+        let Stored { slots, free, seed, ring, cursor, fallen, fingerprint } = stored;
+        let mut index = HashTable::with_capacity(slots.len() - free.len());
+        let rehash = |&place: &u32| hash_of(seed, name_in(&slots, place));
+        for place in 0..u32::try_from(slots.len()).unwrap_or(u32::MAX) {
+            if slots[place as usize].is_some() {
+                index.insert_unique(rehash(&place), place, rehash);
+            }
+        }
+        Self { slots, free, index, seed, ring, cursor, fallen, fingerprint }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_util::profile;
+    use proptest::prelude::*;
+
+    fn table() -> (Members, Rng) {
+        let local = profile("local", 1);
+        (Members::new(local, Incarnation::FIRST, 7, Instant::ORIGIN), Rng::new(1))
+    }
+
+    fn belief(state: State, incarnation: u32) -> Belief {
+        Belief { incarnation: Incarnation::new(incarnation).unwrap(), state }
+    }
+
+    fn add(members: &mut Members, rng: &mut Rng, i: u16) -> MemberKey {
+        members.insert(profile(&format!("n{i}"), i + 1), Incarnation::FIRST, Instant::ORIGIN, rng)
+    }
+
+    #[test]
+    fn everybody_is_probed_once_in_a_round() {
+        let (mut members, mut rng) = table();
+        let keys: std::collections::BTreeSet<_> =
+            (1..=20).map(|i| add(&mut members, &mut rng, i)).collect();
+        while members.cursor < members.ring.len() {
+            members.next_to_probe(&mut rng);
+        }
+        for _ in 0..3 {
+            let round: Vec<_> =
+                (0..20).map(|_| members.next_to_probe(&mut rng).unwrap()).collect();
+            assert_eq!(round.iter().copied().collect::<std::collections::BTreeSet<_>>(), keys);
+        }
+    }
+
+    #[test]
+    fn gossip_goes_to_the_live_and_the_lately_dead_but_never_to_those_who_left() {
+        let (mut members, mut rng) = table();
+        let keys: Vec<_> = (1..=4).map(|i| add(&mut members, &mut rng, i)).collect();
+        let at = Instant::from_millis;
+        members.set_belief(keys[0], belief(State::Dead, 1), at(10), &mut rng);
+        members.set_belief(keys[1], belief(State::Left, 1), at(10), &mut rng);
+        members.set_belief(keys[2], belief(State::Suspect, 1), at(10), &mut rng);
+        let mut chosen = Vec::new();
+        members.pick_for_gossip(&mut rng, 9, at(5), &mut chosen);
+        chosen.sort();
+        assert_eq!(chosen, [keys[0], keys[2], keys[3]]);
+        members.pick_for_gossip(&mut rng, 9, at(11), &mut chosen);
+        chosen.sort();
+        assert_eq!(chosen, [keys[2], keys[3]]);
+    }
+
+    #[test]
+    fn picks_are_distinct_and_pass() {
+        let (mut members, mut rng) = table();
+        let keys: Vec<_> = (1..=50).map(|i| add(&mut members, &mut rng, i)).collect();
+        let mut chosen = Vec::new();
+        for _ in 0..100 {
+            members.pick(&mut rng, 3, |key, _| key != keys[0], &mut chosen);
+            chosen.sort();
+            chosen.dedup();
+            assert_eq!(chosen.len(), 3);
+            assert!(!chosen.contains(&keys[0]));
+        }
+    }
+
+    #[test]
+    fn views_agree_exactly_when_their_live_members_do() {
+        let (mut a, mut rng) = table();
+        let (mut b, _) = table();
+        let first = add(&mut a, &mut rng, 1);
+        add(&mut a, &mut rng, 2);
+        add(&mut b, &mut rng, 2);
+        assert_ne!(a.fingerprint(), b.fingerprint());
+        let other = add(&mut b, &mut rng, 1);
+        assert_eq!(a.fingerprint(), b.fingerprint());
+        a.set_belief(first, belief(State::Suspect, 1), Instant::ORIGIN, &mut rng);
+        assert_eq!(a.fingerprint(), b.fingerprint());
+        a.set_belief(first, belief(State::Dead, 1), Instant::ORIGIN, &mut rng);
+        assert_ne!(a.fingerprint(), b.fingerprint());
+        b.set_belief(other, belief(State::Left, 1), Instant::ORIGIN, &mut rng);
+        assert_eq!(a.fingerprint(), b.fingerprint());
+    }
+
+    proptest! {
+        #[test]
+        fn indexes_equal_their_oracle_after_any_history(
+            steps in prop::collection::vec((0u8..5, 0u16..30, 1u32..5), 0..200)
+        ) {
+            let (mut members, mut rng) = table();
+            for (step, who, incarnation) in steps {
+                let name = format!("n{who}");
+                let now = Instant::from_millis(u64::from(incarnation));
+                match (members.find(&name), step) {
+                    (None, _) => { add(&mut members, &mut rng, who); }
+                    (Some(key), 0) if !members.get(key).state.is_live() => { members.remove(key); }
+                    (Some(_), 0 | 4) => { members.next_to_probe(&mut rng); }
+                    (Some(key), step) => {
+                        let state = [State::Alive, State::Suspect, State::Dead][usize::from(step) - 1];
+                        let incarnation = members.get(key).incarnation.get().max(incarnation);
+                        members.set_belief(key, belief(state, incarnation), now, &mut rng);
+                    }
+                }
+                members.check();
+            }
+            let copy: Members = Stored::from(members.clone()).into();
+            copy.check();
+            prop_assert_eq!(copy.len(), members.len());
+        }
+    }
+}

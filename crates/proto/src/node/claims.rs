@@ -1,0 +1,463 @@
+//! What is claimed of members, and what becomes of it: the only place where beliefs change.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect};
+
+use super::writing::Intent;
+use super::{Leaving, Node};
+use crate::law::{Belief, Judgement, judge};
+use crate::members::MemberKey;
+use crate::suspicion::{Bounds, Suspicion};
+use crate::timers::Timer;
+use crate::{
+    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Instant, Profile, Via, formulas,
+};
+
+/// At most one correction of old news per member in this time.
+const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
+
+/// A verdict as it will be told: who is accused or dead, since when, and by whom.
+struct Verdict {
+    incarnation: Incarnation,
+    from: Arc<str>,
+    evidence: Evidence,
+}
+
+impl Node {
+    pub(super) fn on_alive_packet(&mut self, from: SocketAddr, alive: &Alive<'_>) {
+        if !self.config.allows(from.ip()) {
+            self.counters.count(Counter::NetworksRefused);
+            return;
+        }
+        self.on_alive(alive, Via::Packet(from));
+    }
+
+    /// Spec 7.1.
+    pub(super) fn on_alive(&mut self, alive: &Alive<'_>, via: Via) {
+        if !alive.versions.is_sane() {
+            self.counters.count(Counter::VersionsRefused);
+            return;
+        }
+        let ip = alive.address.ip.canonical();
+        if ip.is_unspecified() || ip.is_multicast() || !self.config.allows(ip) {
+            self.counters.count(Counter::NetworksRefused);
+            return;
+        }
+        let port = self.port_or_own(alive.address.port);
+        match self.members.find(alive.node) {
+            None => self.on_newcomer(alive, port, via),
+            Some(MemberKey::LOCAL) => self.on_alive_about_us(alive, port, via),
+            Some(key) => self.on_alive_about(key, alive, port, via),
+        }
+    }
+
+    fn on_newcomer(&mut self, alive: &Alive<'_>, port: u16, via: Via) {
+        let buried = self.tombstones.get(alive.node).map(|tombstone| tombstone.belief);
+        if let Some(belief) = buried.filter(|belief| belief.incarnation >= alive.incarnation) {
+            self.counters.count(Counter::ClaimsBuried);
+            if self.tombstones.may_tell(alive.node, self.now, BETWEEN_CORRECTIONS) {
+                self.correct(alive, port, belief);
+            }
+            return;
+        }
+        if self.members.len() >= self.config.max_members as usize {
+            self.counters.count(Counter::MembersRefused);
+            return;
+        }
+        self.tombstones.remove(alive.node);
+        let profile = Profile::of(alive, port);
+        let key = self.members.insert(profile, alive.incarnation, self.now, &mut self.rng);
+        let evidence = Evidence {
+            incarnation: alive.incarnation,
+            before: None,
+            cause: Cause::Announced,
+            via,
+            last_ack: None,
+            lag: Duration::ZERO,
+        };
+        self.queue_alive(key);
+        self.emit_change(Change::Joined, key, evidence);
+    }
+
+    fn on_alive_about_us(&mut self, alive: &Alive<'_>, port: u16, via: Via) {
+        if self.leaving != Leaving::No {
+            self.counters.count(Counter::NewsOfLeaver);
+            return;
+        }
+        if !self.is_at(MemberKey::LOCAL, alive, port) {
+            self.conflict(MemberKey::LOCAL, alive, port);
+            return;
+        }
+        let local = self.members.local();
+        let same = local.profile.meta() == alive.meta && local.profile.versions() == alive.versions;
+        match alive.incarnation.cmp(&local.incarnation) {
+            std::cmp::Ordering::Less => self.counters.count(Counter::ClaimsStale),
+            std::cmp::Ordering::Equal if same => self.counters.count(Counter::ClaimsKnown),
+            std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => {
+                self.refute(alive.incarnation, Cause::Announced, via);
+            }
+        }
+    }
+
+    fn on_alive_about(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        let claim = Belief { incarnation: alive.incarnation, state: State::Alive };
+        let held = self.members.get(key).belief();
+        let mut judgement = judge(self.config.rules.beliefs, held, claim);
+        if !self.is_at(key, alive, port) {
+            match self.at_new_address(key, judgement) {
+                Some(admitted) => judgement = admitted,
+                None => {
+                    self.conflict(key, alive, port);
+                    return;
+                }
+            }
+        }
+        match judgement {
+            Judgement::Adopt => self.adopt_alive(key, alive, port, via),
+            Judgement::Known | Judgement::Stale => self.weigh_old_news(key, alive, port, via),
+        }
+    }
+
+    /// What becomes of a claim for a known name at another address; `None` is a conflict.
+    ///
+    /// Go: whoever left may come back from anywhere, the dead after a while (spec 7.1). Law: the
+    /// dead and the left may, above the incarnation that they went down with.
+    fn at_new_address(&self, key: MemberKey, judgement: Judgement) -> Option<Judgement> {
+        let slot = self.members.get(key);
+        match (self.config.rules.beliefs, slot.state) {
+            (_, State::Alive | State::Suspect) => None,
+            (Beliefs::Law, State::Dead | State::Left) => Some(judgement),
+            (Beliefs::Memberlist, State::Left) => Some(Judgement::Adopt),
+            (Beliefs::Memberlist, State::Dead) => {
+                let wait = self.config.dead_node_reclaim_time;
+                let free = !wait.is_zero() && self.now.since(slot.since) > wait;
+                free.then_some(Judgement::Adopt)
+            }
+        }
+    }
+
+    fn is_at(&self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
+        let held = self.members.get(key).profile.address();
+        let claimed = mingle_wire::Address { port, ..alive.address };
+        match self.config.rules.addresses {
+            Addresses::Spelling => held == claimed,
+            Addresses::Endpoint => held.same_endpoint(&claimed),
+        }
+    }
+
+    fn conflict(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16) {
+        self.counters.count(Counter::Conflicts);
+        let other = mingle_wire::Address { port, ..alive.address };
+        let member = self.members.member(key);
+        self.emit(Event::Conflict { member, other });
+    }
+
+    fn adopt_alive(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        let evidence = self.evidence(key, alive.incarnation, Cause::Announced, via);
+        self.end_suspicion(key);
+        self.timers.cancel(Timer::Reap(key));
+        self.told.remove(&key);
+        let updated = self.take_profile(key, alive, port);
+        let before = self.believe(key, State::Alive, alive.incarnation);
+        self.queue_alive(key);
+        match before {
+            State::Dead | State::Left => self.emit_change(Change::Joined, key, evidence),
+            State::Suspect => {
+                self.emit_change(Change::Recovered, key, evidence.clone());
+                if updated {
+                    self.emit_change(Change::Updated, key, evidence);
+                }
+            }
+            State::Alive if updated => self.emit_change(Change::Updated, key, evidence),
+            State::Alive => self.emit_change(Change::Renewed, key, evidence),
+        }
+    }
+
+    /// Takes over what a member says of itself, and says whether it says anything new.
+    fn take_profile(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
+        if self.members.get(key).profile.says(alive, port) {
+            self.members.confirm_profile(key, alive.incarnation);
+            return false;
+        }
+        self.members.set_profile(key, Profile::of(alive, port), alive.incarnation);
+        true
+    }
+
+    fn believe(&mut self, key: MemberKey, state: State, incarnation: Incarnation) -> State {
+        let before = self.members.get(key).state;
+        let belief = Belief { incarnation, state };
+        self.members.set_belief(key, belief, self.now, &mut self.rng);
+        before
+    }
+
+    /// An alive claim that does not change the state may still say what the member says of itself
+    /// at an incarnation of which only accusations were known.
+    fn weigh_old_news(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        let slot = self.members.get(key);
+        let (state, held) = (slot.state, slot.incarnation);
+        let says = slot.profile.says(alive, port);
+        let profile_from = slot.profile_incarnation;
+        let law = self.config.rules.beliefs == Beliefs::Law;
+        if law && alive.incarnation > profile_from {
+            let evidence = self.evidence(key, alive.incarnation, Cause::Announced, via);
+            if self.take_profile(key, alive, port) {
+                self.emit_change(Change::Updated, key, evidence);
+            }
+        } else if alive.incarnation == profile_from && !says && self.is_at(key, alive, port) {
+            self.counters.count(Counter::ClaimsContradicting);
+        } else if alive.incarnation < held {
+            self.counters.count(Counter::ClaimsStale);
+        } else {
+            self.counters.count(Counter::ClaimsKnown);
+        }
+        if law && !state.is_live() && self.may_tell(key) {
+            self.correct(alive, port, self.members.get(key).belief());
+        }
+    }
+
+    fn may_tell(&mut self, key: MemberKey) -> bool {
+        let now = self.now;
+        let waited = |told: &Instant| now.since(*told) >= BETWEEN_CORRECTIONS;
+        if !self.told.get(&key).is_none_or(waited) {
+            return false;
+        }
+        self.told.insert(key, now);
+        true
+    }
+
+    /// Tells a node that speaks of itself what is held against it, so that it can refute. Never with
+    /// more bytes than the claim had, because its address is not verified.
+    fn correct(&mut self, alive: &Alive<'_>, port: u16, held: Belief) {
+        let local = self.members.local().profile.clone();
+        let from = if held.state == State::Left { alive.node } else { local.name() };
+        // An alive message has at least this much that a dead message has not, but for `From`.
+        if from.len() > alive.meta.len() + 27 {
+            return;
+        }
+        let to = mingle_wire::Address { port, ..alive.address }.socket_addr();
+        let mut claim = Vec::new();
+        let dead = Dead { incarnation: held.incarnation, node: alive.node, from };
+        Message::Dead(dead).encode(&mut claim);
+        self.counters.count(Counter::Corrections);
+        self.intents.push_back(Intent::Tell { to, claim });
+    }
+
+    /// Spec 7.2.
+    pub(super) fn on_suspect(&mut self, suspect: &Suspect<'_>, via: Via) {
+        let Some(key) = self.members.find(suspect.node) else {
+            self.counters.count(Counter::ClaimsAboutStrangers);
+            return;
+        };
+        let from: Arc<str> = suspect.from.into();
+        let cause = Cause::Accused { by: Arc::clone(&from) };
+        if key == MemberKey::LOCAL {
+            self.on_accused(suspect.incarnation, cause, via);
+            return;
+        }
+        let evidence = self.evidence(key, suspect.incarnation, cause, via);
+        let verdict = Verdict { incarnation: suspect.incarnation, from, evidence };
+        self.weigh_accusation(key, verdict);
+    }
+
+    /// Accuses a member ourselves.
+    pub(super) fn accuse(
+        &mut self,
+        key: MemberKey,
+        incarnation: Incarnation,
+        cause: Cause,
+        via: Via,
+        lag: Duration,
+    ) {
+        let evidence = Evidence { lag, ..self.evidence(key, incarnation, cause, via) };
+        let from = self.members.local().profile.name().into();
+        let suspicions = self.suspicions.len();
+        self.weigh_accusation(key, Verdict { incarnation, from, evidence });
+        if self.suspicions.len() > suspicions {
+            self.counters.count(Counter::SuspicionsRaised);
+        }
+    }
+
+    fn weigh_accusation(&mut self, key: MemberKey, verdict: Verdict) {
+        let claim = Belief { incarnation: verdict.incarnation, state: State::Suspect };
+        let held = self.members.get(key).belief();
+        match judge(self.config.rules.beliefs, held, claim) {
+            Judgement::Adopt => self.suspect(key, verdict),
+            Judgement::Known => self.confirm(key, &verdict),
+            Judgement::Stale => self.counters.count(Counter::ClaimsStale),
+        }
+    }
+
+    fn suspect(&mut self, key: MemberKey, verdict: Verdict) {
+        let Verdict { incarnation, from, evidence } = verdict;
+        self.timers.cancel(Timer::Reap(key));
+        let before = self.believe(key, State::Suspect, incarnation);
+        self.queue_suspect(key, incarnation, &from);
+        let lag = evidence.lag;
+        let mut suspicion = Suspicion::new(incarnation, from, self.suspicion_bounds(), self.now);
+        suspicion.lag = lag;
+        self.timers.set(Timer::Suspicion(key), suspicion.deadline());
+        self.suspicions.insert(key, suspicion);
+        match before {
+            State::Alive => self.emit_change(Change::Suspected, key, evidence),
+            State::Suspect => self.emit_change(Change::Renewed, key, evidence),
+            State::Dead | State::Left => {
+                self.emit_change(Change::Joined, key, evidence.clone());
+                self.emit_change(Change::Suspected, key, evidence);
+            }
+        }
+    }
+
+    fn suspicion_bounds(&self) -> Bounds {
+        let n = self.members.len();
+        let mult = self.config.suspicion_mult;
+        let min = formulas::suspicion_min(mult, n, self.config.probe_interval);
+        let max = min.saturating_mul(self.config.suspicion_max_timeout_mult);
+        Bounds { wanted: formulas::confirmations_wanted(mult, n), min, max }
+    }
+
+    /// A further accuser shortens a running suspicion, and is passed on if it did (spec 8.5).
+    fn confirm(&mut self, key: MemberKey, verdict: &Verdict) {
+        let counts =
+            self.suspicions.get_mut(&key).is_some_and(|running| running.confirm(&verdict.from));
+        if !counts {
+            self.counters.count(Counter::ClaimsKnown);
+            return;
+        }
+        self.queue_suspect(key, verdict.incarnation, &verdict.from);
+        if let Some(running) = self.suspicions.get(&key) {
+            self.timers.set(Timer::Suspicion(key), running.deadline());
+        }
+    }
+
+    pub(super) fn on_suspicion_timeout(&mut self, key: MemberKey) {
+        let Some(suspicion) = self.suspicions.get(&key).cloned() else { return };
+        let cause = Cause::SuspicionExpired {
+            accusers: suspicion.accusers().to_vec(),
+            ran: self.now.since(suspicion.started),
+        };
+        let incarnation = self.members.get(key).incarnation;
+        let evidence = self.evidence(key, incarnation, cause, Via::Own);
+        let evidence = Evidence { lag: suspicion.lag, ..evidence };
+        let from = self.members.local().profile.name().into();
+        self.counters.count(Counter::DeathsDeclared);
+        self.declare(key, State::Dead, Verdict { incarnation, from, evidence });
+    }
+
+    fn end_suspicion(&mut self, key: MemberKey) {
+        if self.suspicions.remove(&key).is_some() {
+            self.timers.cancel(Timer::Suspicion(key));
+        }
+    }
+
+    /// Spec 7.3.
+    pub(super) fn on_dead(&mut self, dead: &Dead<'_>, via: Via) {
+        let (state, cause) = if dead.from == dead.node {
+            (State::Left, Cause::Goodbye)
+        } else {
+            (State::Dead, Cause::Declared { by: dead.from.into() })
+        };
+        let claim = Belief { incarnation: dead.incarnation, state };
+        let Some(key) = self.members.find(dead.node) else {
+            self.counters.count(Counter::ClaimsAboutStrangers);
+            self.bury(dead.node, claim);
+            return;
+        };
+        if key == MemberKey::LOCAL {
+            self.on_accused(dead.incarnation, cause, via);
+            return;
+        }
+        match judge(self.config.rules.beliefs, self.members.get(key).belief(), claim) {
+            Judgement::Adopt => {
+                let evidence = self.evidence(key, dead.incarnation, cause, via);
+                let from = dead.from.into();
+                self.declare(key, state, Verdict { incarnation: dead.incarnation, from, evidence });
+            }
+            Judgement::Known => self.counters.count(Counter::ClaimsKnown),
+            Judgement::Stale => self.counters.count(Counter::ClaimsStale),
+        }
+    }
+
+    /// Takes a member for dead or left, and passes it on.
+    fn declare(&mut self, key: MemberKey, state: State, verdict: Verdict) {
+        let Verdict { incarnation, from, evidence } = verdict;
+        self.end_suspicion(key);
+        let before = self.believe(key, state, incarnation);
+        if before.is_live() {
+            self.timers.set(Timer::Reap(key), self.now + self.config.reap_time);
+        }
+        let profile = self.members.get(key).profile.clone();
+        self.broadcasts.push(key, |out| {
+            let dead = Dead { incarnation, node: profile.name(), from: &from };
+            Message::Dead(dead).encode(out);
+        });
+        let change = match state {
+            _ if before == state => Change::Renewed,
+            State::Left => Change::Left,
+            State::Dead | State::Alive | State::Suspect => Change::Failed,
+        };
+        self.emit_change(change, key, evidence);
+    }
+
+    /// Somebody holds something against us.
+    pub(super) fn on_accused(&mut self, incarnation: Incarnation, cause: Cause, via: Via) {
+        if self.leaving != Leaving::No {
+            self.counters.count(Counter::NewsOfLeaver);
+        } else if incarnation < self.local_incarnation() {
+            self.counters.count(Counter::ClaimsStale);
+        } else {
+            self.refute(incarnation, cause, via);
+        }
+    }
+
+    /// Answers with an incarnation above the one that was claimed (spec 7.4).
+    fn refute(&mut self, claimed: Incarnation, cause: Cause, via: Via) {
+        let evidence = self.evidence(MemberKey::LOCAL, claimed, cause, via);
+        let incarnation = self.local_incarnation().max(claimed).next();
+        self.raise_own(incarnation);
+        self.counters.count(Counter::Refutations);
+        self.worsen_health(1);
+        self.emit_change(Change::Renewed, MemberKey::LOCAL, evidence.clone());
+        self.emit(Event::Refuted { incarnation, evidence });
+    }
+
+    /// Announces ourselves at a higher incarnation.
+    pub(super) fn raise_own(&mut self, incarnation: Incarnation) {
+        self.believe(MemberKey::LOCAL, State::Alive, incarnation);
+        self.members.confirm_profile(MemberKey::LOCAL, incarnation);
+        self.queue_alive(MemberKey::LOCAL);
+    }
+
+    pub(super) fn queue_alive(&mut self, key: MemberKey) {
+        let slot = self.members.get(key);
+        let (profile, incarnation) = (&slot.profile, slot.incarnation);
+        self.broadcasts.push(key, |out| Message::Alive(profile.alive(incarnation)).encode(out));
+    }
+
+    fn queue_suspect(&mut self, key: MemberKey, incarnation: Incarnation, from: &str) {
+        let profile = &self.members.get(key).profile;
+        self.broadcasts.push(key, |out| {
+            Message::Suspect(Suspect { incarnation, node: profile.name(), from }).encode(out);
+        });
+    }
+
+    pub(super) fn evidence(
+        &self,
+        key: MemberKey,
+        incarnation: Incarnation,
+        cause: Cause,
+        via: Via,
+    ) -> Evidence {
+        let slot = self.members.get(key);
+        Evidence {
+            incarnation,
+            before: Some(slot.state),
+            cause,
+            via,
+            last_ack: slot.last_ack_age(self.now),
+            lag: Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Whole messages on streams: views, pings and user messages.
+
+use std::net::SocketAddr;
+
+use mingle_wire::{
+    Ack, Dead, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, Versions, memberlist,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Node;
+use super::writing::Intent;
+use crate::members::MemberKey;
+use crate::{
+    Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, RequestError, RequestId,
+    StreamPing, Via,
+};
+
+/// Exchanges that we may have under way at once.
+pub(super) const MAX_EXCHANGES: usize = 1024;
+
+/// What we dialled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    Join { request: RequestId, to: SocketAddr },
+    PushPull { with: SocketAddr },
+    Ping { seq: SeqNo },
+    User { request: RequestId, to: SocketAddr },
+}
+
+impl Node {
+    /// A number for an exchange; `None` when too many are under way.
+    pub(super) fn open(&mut self, purpose: Purpose) -> Option<ExchangeId> {
+        if self.exchanges.len() >= MAX_EXCHANGES {
+            self.counters.count(Counter::ExchangesRefused);
+            return None;
+        }
+        let number = self.next_exchange;
+        self.next_exchange += 1;
+        self.exchanges.insert(number, purpose);
+        Some(ExchangeId::Ours(number))
+    }
+
+    /// A peer dialled.
+    pub(super) fn on_exchange(&mut self, exchange: ExchangeId, from: SocketAddr, body: &[u8]) {
+        match memberlist::decode_stream(body) {
+            Ok(StreamMessage::Ping(ping)) => self.answer_ping(exchange, &ping),
+            Ok(StreamMessage::PushPull(view)) => self.answer_view(exchange, from, &view),
+            Ok(StreamMessage::User(payload)) => {
+                self.counters.count(Counter::UserMessagesReceived);
+                let payload = payload.to_vec();
+                self.emit(Event::UserMessage { from, via: Via::Stream(from), payload });
+            }
+            Ok(StreamMessage::Ack(_) | StreamMessage::Error(_)) => {
+                self.counters.count(Counter::ExchangesRefused);
+            }
+            Err(reason) => self.counters.refuse(reason),
+        }
+        self.intents.push_back(Intent::Close { exchange });
+    }
+
+    /// Spec 5.3: a ping for another name is not answered at all.
+    fn answer_ping(&mut self, exchange: ExchangeId, ping: &Ping<'_>) {
+        self.counters.count(Counter::StreamPingsReceived);
+        if self.is_for_another(ping.node) {
+            self.counters.count(Counter::PingsForOthers);
+            return;
+        }
+        let mut message = Vec::new();
+        StreamMessage::Ack(Ack { seq: ping.seq, payload: &[] }).encode(&mut message);
+        self.intents.push_back(Intent::Reply { exchange, message, content: Content::Whole });
+    }
+
+    /// Spec 5.4: the answer is our view before theirs is merged.
+    fn answer_view(&mut self, exchange: ExchangeId, from: SocketAddr, view: &PushPull<'_>) {
+        self.counters.count(Counter::PushPullsReceived);
+        let mut message = Vec::new();
+        self.write_view(view.join, &mut message);
+        let content = Content::PushPull { join: view.join };
+        self.intents.push_back(Intent::Reply { exchange, message, content });
+        if self.merge(from, view).is_err() {
+            self.intents.pop_back();
+        }
+    }
+
+    /// Our own exchange was answered.
+    pub(super) fn on_exchange_message(&mut self, exchange: ExchangeId, body: &[u8]) {
+        let ExchangeId::Ours(number) = exchange else { return };
+        let Some(purpose) = self.exchanges.remove(&number) else { return };
+        self.intents.push_back(Intent::Close { exchange });
+        let message = memberlist::decode_stream(body);
+        if let Err(reason) = message {
+            self.counters.refuse(reason);
+        }
+        match (purpose, message) {
+            (Purpose::Join { request, to }, message) => {
+                let result = self.on_join_answer(to, message.ok());
+                self.complete(request, result);
+            }
+            (Purpose::PushPull { with }, Ok(StreamMessage::PushPull(view))) => {
+                self.counters.count(Counter::PushPullsReceived);
+                // A refusal is counted in there, and nobody waits for it.
+                let _ = self.merge(with, &view);
+            }
+            (Purpose::Ping { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
+                self.on_stream_ping(seq, StreamPing::Answered);
+            }
+            (Purpose::Ping { seq }, _) => self.on_stream_ping(seq, StreamPing::Failed),
+            (Purpose::PushPull { .. } | Purpose::User { .. }, _) => {
+                self.counters.count(Counter::ExchangesRefused);
+            }
+        }
+    }
+
+    fn on_join_answer(
+        &mut self,
+        to: SocketAddr,
+        message: Option<StreamMessage<'_>>,
+    ) -> Result<Done, RequestError> {
+        match message {
+            Some(StreamMessage::PushPull(view)) => {
+                self.counters.count(Counter::PushPullsReceived);
+                let members = self.merge(to, &view)?;
+                Ok(Done::Joined { members })
+            }
+            Some(StreamMessage::Error(text)) => {
+                Err(RequestError::Remote { to, text: text.to_owned() })
+            }
+            Some(StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::User(_)) | None => {
+                Err(RequestError::Malformed { to })
+            }
+        }
+    }
+
+    pub(super) fn on_exchange_ended(&mut self, exchange: ExchangeId, end: ExchangeEnd) {
+        let ExchangeId::Ours(number) = exchange else { return };
+        let Some(purpose) = self.exchanges.remove(&number) else { return };
+        match purpose {
+            Purpose::User { request, .. } if end == ExchangeEnd::Closed => {
+                self.complete(request, Ok(Done::Sent));
+            }
+            Purpose::Join { request, to } | Purpose::User { request, to } => {
+                self.complete(request, Err(RequestError::Exchange { to, end }));
+            }
+            Purpose::Ping { seq } => {
+                let silent = end == ExchangeEnd::TimedOut;
+                let outcome = if silent { StreamPing::Silent } else { StreamPing::Failed };
+                self.on_stream_ping(seq, outcome);
+            }
+            Purpose::PushPull { .. } => {}
+        }
+    }
+
+    /// Takes in a peer's view (spec section 10), and says how many live members it has.
+    fn merge(&mut self, from: SocketAddr, view: &PushPull<'_>) -> Result<u32, RequestError> {
+        if let Some(node) = self.incompatible(view) {
+            self.counters.count(Counter::PushPullsIncompatible);
+            return Err(RequestError::Versions { node });
+        }
+        let mut live = 0;
+        for record in view.records() {
+            match record {
+                Ok(record) => {
+                    live += u32::from(record.state.is_live());
+                    self.take_record(&record, Via::Stream(from));
+                }
+                Err(reason) => {
+                    self.counters.count(Counter::RecordsRefused);
+                    self.counters.refuse(reason);
+                }
+            }
+        }
+        if !view.user_state.is_empty() {
+            let state = view.user_state.to_vec();
+            self.emit(Event::UserState { from, join: view.join, state });
+        }
+        Ok(live)
+    }
+
+    /// What a peer holds for dead is only suspected here; who left has left.
+    fn take_record(&mut self, record: &NodeState<'_>, via: Via) {
+        let NodeState { state, alive } = record;
+        let incarnation = alive.incarnation;
+        match state {
+            State::Alive => self.on_alive(alive, via),
+            State::Left => {
+                let dead = Dead { incarnation, node: alive.node, from: alive.node };
+                self.on_dead(&dead, via);
+            }
+            State::Suspect | State::Dead => {
+                let cause = Cause::HeardDown { state: *state };
+                match self.members.find(alive.node) {
+                    None => self.counters.count(Counter::ClaimsAboutStrangers),
+                    Some(MemberKey::LOCAL) => self.on_accused(incarnation, cause, via),
+                    Some(key) => {
+                        self.accuse(key, incarnation, cause, via, std::time::Duration::ZERO);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first node whose versions somebody alive does not understand (spec section 6).
+    fn incompatible(&self, view: &PushPull<'_>) -> Option<std::sync::Arc<str>> {
+        let mut range = Range::default();
+        for record in view.records().flatten().filter(|record| record.state == State::Alive) {
+            range.narrow(record.alive.versions);
+        }
+        for slot in self.members.iter().filter(|slot| slot.state == State::Alive) {
+            range.narrow(slot.profile.versions());
+        }
+        let theirs = view.records().flatten().find(|r| !range.holds(r.alive.versions));
+        let ours = || self.members.iter().find(|slot| !range.holds(slot.profile.versions()));
+        match theirs {
+            Some(record) => Some(record.alive.node.into()),
+            None => ours().map(|slot| slot.profile.name().into()),
+        }
+    }
+
+    /// Writes all that we believe, ourselves included.
+    pub(super) fn write_view(&self, join: bool, out: &mut Vec<u8>) {
+        let count = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+        let mut writer = memberlist::PushPullWriter::new(out, join, count);
+        for slot in self.members.iter() {
+            let alive = slot.profile.alive(slot.incarnation);
+            writer.record(&NodeState { state: slot.state, alive });
+        }
+        writer.finish();
+    }
+}
+
+/// What all live nodes understand of the memberlist and the application's protocol.
+struct Range {
+    protocol: (u8, u8),
+    delegate: (u8, u8),
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self { protocol: (0, u8::MAX), delegate: (0, u8::MAX) }
+    }
+}
+
+impl Range {
+    fn narrow(&mut self, Versions([pmin, pmax, _, dmin, dmax, _]): Versions) {
+        self.protocol = (self.protocol.0.max(pmin), self.protocol.1.min(pmax));
+        self.delegate = (self.delegate.0.max(dmin), self.delegate.1.min(dmax));
+    }
+
+    fn holds(&self, Versions([_, _, pcur, _, _, dcur]): Versions) -> bool {
+        (self.protocol.0..=self.protocol.1).contains(&pcur)
+            && (self.delegate.0..=self.delegate.1).contains(&dcur)
+    }
+}

@@ -1,0 +1,89 @@
+//! Periodic sending, and what time does to members that are gone.
+
+use super::Node;
+use super::exchanges::Purpose;
+use super::writing::Intent;
+use crate::formulas;
+use crate::law::Belief;
+use crate::members::MemberKey;
+use crate::timers::Timer;
+use crate::{Cause, Change, Counter, Evidence, Instant, Tombstones, Via};
+
+impl Node {
+    /// Spec 9.2. Each chosen member is one transmission.
+    pub(super) fn on_gossip_tick(&mut self) {
+        self.timers.set(Timer::Gossip, self.now + self.config.gossip_interval);
+        if self.broadcasts.is_empty() {
+            return;
+        }
+        let mut chosen = std::mem::take(&mut self.scratch.chosen);
+        let dead_for = self.config.gossip_to_the_dead_time;
+        let since = u64::try_from(dead_for.as_nanos()).unwrap_or(u64::MAX);
+        let since = Instant::from_nanos(self.now.as_nanos().saturating_sub(since));
+        let count = self.config.gossip_nodes as usize;
+        self.members.pick_for_gossip(&mut self.rng, count, since, &mut chosen);
+        self.intents.extend(chosen.iter().map(|&to| Intent::Gossip { to }));
+        self.scratch.chosen = chosen;
+    }
+
+    /// Spec section 10.
+    pub(super) fn on_push_pull_tick(&mut self) {
+        let interval =
+            formulas::push_pull_interval(self.config.push_pull_interval, self.members.len());
+        self.timers.set(Timer::PushPull, self.now + interval);
+        let mut chosen = std::mem::take(&mut self.scratch.chosen);
+        let alive = |_, slot: &crate::members::Slot| slot.state == mingle_wire::State::Alive;
+        self.members.pick(&mut self.rng, 1, alive, &mut chosen);
+        if let Some(&with) = chosen.first() {
+            let to = self.members.get(with).profile.address().socket_addr();
+            if let Some(exchange) = self.open(Purpose::PushPull { with: to }) {
+                self.intents.push_back(Intent::PushPull { exchange, to, join: false });
+            }
+        }
+        self.scratch.chosen = chosen;
+    }
+
+    /// Forgets a member that has been dead or left for long enough.
+    pub(super) fn reap(&mut self, key: MemberKey) {
+        let slot = self.members.get(key);
+        let evidence = Evidence {
+            incarnation: slot.incarnation,
+            before: Some(slot.state),
+            cause: Cause::Expired,
+            via: Via::Own,
+            last_ack: slot.last_ack_age(self.now),
+            lag: std::time::Duration::ZERO,
+        };
+        let belief = slot.belief();
+        self.emit_change(Change::Reaped, key, evidence);
+        if self.probe.as_ref().is_some_and(|probe| probe.target == key) {
+            self.probe = None;
+            self.timers.cancel(Timer::ProbeTimeout);
+            self.timers.cancel(Timer::ProbeDeadline);
+        }
+        self.intents.retain(|intent| !intent.is_about(key));
+        self.broadcasts.remove(key);
+        self.told.remove(&key);
+        let member = self.members.remove(key);
+        self.bury(member.name(), belief);
+    }
+
+    /// Leaves a tombstone where the rules keep them.
+    pub(super) fn bury(&mut self, name: &str, belief: Belief) {
+        if self.config.rules.tombstones == Tombstones::Forgotten {
+            return;
+        }
+        let most = self.config.max_tombstones;
+        let dropped = self.tombstones.set(name, belief, self.now, most);
+        self.counters.add(Counter::TombstonesDropped, dropped);
+        if self.timers.deadline(Timer::Tombstone).is_none() {
+            self.timers.set(Timer::Tombstone, self.now + self.config.tombstone_time);
+        }
+    }
+
+    pub(super) fn on_tombstone_timeout(&mut self) {
+        if let Some(next) = self.tombstones.expire(self.now, self.config.tombstone_time) {
+            self.timers.set(Timer::Tombstone, next);
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The machine. All control flow is here, one file per concern; the components it asks do not know
+//! each other.
+
+mod claims;
+mod commands;
+mod exchanges;
+mod gossip;
+mod packets;
+mod probing;
+mod writing;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use mingle_wire::{Incarnation, SeqNo};
+use serde::{Deserialize, Serialize};
+
+use crate::awareness::Awareness;
+use crate::broadcasts::Broadcasts;
+use crate::members::{MemberKey, Members};
+use crate::probe::Probe;
+use crate::rng::Rng;
+use crate::suspicion::Suspicion;
+use crate::timers::{Timer, Timers};
+use crate::tombstones::Tombstones;
+use crate::{
+    Config, ConfigError, Counter, Counters, Event, Evidence, Input, Instant, Lateness, Local,
+    Member, Output, Profile, Room,
+};
+
+use exchanges::Purpose;
+use packets::Relay;
+use writing::Intent;
+
+/// One participant of the protocol, as a machine.
+///
+/// There are four kinds of methods. *Queries* read. [`Node::handle`] takes in one input at an
+/// instant that is not before the last one. [`Node::poll_output`] gives out, one by one, what is to
+/// be done about it; drain it until it gives `None` after every `handle`. [`Node::poll_timeout`]
+/// says when the node wants [`Input::Timeout`]; a spurious one does nothing.
+///
+/// ```
+/// use mingle_proto::{Config, Input, Instant, Local, Node, Room};
+///
+/// let local = Local::new("web-1", "10.0.0.1:7946".parse::<std::net::SocketAddr>()?.into());
+/// let mut node = Node::new(Config::lan(), local, 42, Instant::ORIGIN)?;
+/// let mut buffer = Vec::new();
+/// let at = node.poll_timeout().expect("a node always waits for something");
+/// node.handle(at, Input::Timeout);
+/// while let Some(output) = node.poll_output(Room::of_packet(1400), &mut buffer) {
+///     println!("{output:?} with {} bytes", buffer.len());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Node {
+    config: Config,
+    bind_port: u16,
+    now: Instant,
+    rng: Rng,
+    members: Members,
+    tombstones: Tombstones,
+    timers: Timers,
+    awareness: Awareness,
+    broadcasts: Broadcasts,
+    probe: Option<Probe>,
+    probe_due: bool,
+    suspicions: BTreeMap<MemberKey, Suspicion>,
+    relays: BTreeMap<SeqNo, Relay>,
+    exchanges: BTreeMap<u64, Purpose>,
+    next_exchange: u64,
+    seq: SeqNo,
+    leaving: Leaving,
+    ack_payload: Vec<u8>,
+    told: BTreeMap<MemberKey, Instant>,
+    /// Empty whenever a checkpoint is taken.
+    #[serde(skip)]
+    intents: VecDeque<Intent>,
+    view_version: u64,
+    counters: Counters,
+    #[serde(skip)]
+    scratch: Scratch,
+}
+
+/// Buffers that are used again.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    message: Vec<u8>,
+    chosen: Vec<MemberKey>,
+}
+
+/// How far the goodbye has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Leaving {
+    /// Not asked for.
+    No,
+    /// The goodbye is being sent; the request is answered when that is done.
+    Sending { request: crate::RequestId, since: Instant },
+    /// Said.
+    Gone,
+}
+
+impl Node {
+    /// A node that knows only itself.
+    ///
+    /// # Errors
+    ///
+    /// The first thing in `config` or `local` that no node can run with.
+    pub fn new(
+        config: Config,
+        local: Local,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        local.check()?;
+        let mut rng = Rng::new(seed);
+        let index_seed = rng.next();
+        let profile = profile_of(&local);
+        let mut node = Self {
+            bind_port: local.bind_port,
+            now,
+            members: Members::new(profile, local.incarnation, index_seed, now),
+            tombstones: Tombstones::default(),
+            timers: Timers::default(),
+            awareness: Awareness::new(config.awareness_max_multiplier),
+            broadcasts: Broadcasts::default(),
+            probe: None,
+            probe_due: false,
+            suspicions: BTreeMap::new(),
+            relays: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            next_exchange: 0,
+            seq: SeqNo(0),
+            leaving: Leaving::No,
+            ack_payload: Vec::new(),
+            told: BTreeMap::new(),
+            intents: VecDeque::new(),
+            view_version: 0,
+            counters: Counters::default(),
+            scratch: Scratch::default(),
+            rng,
+            config,
+        };
+        node.start();
+        Ok(node)
+    }
+
+    /// Announces the node and starts its periods, each after a random part of it (spec 8.1).
+    fn start(&mut self) {
+        self.queue_alive(MemberKey::LOCAL);
+        self.set_after_part(Timer::Probe, self.config.probe_interval);
+        self.set_after_part(Timer::Gossip, self.config.gossip_interval);
+        if !self.config.push_pull_interval.is_zero() {
+            self.set_after_part(Timer::PushPull, self.config.push_pull_interval);
+        }
+    }
+
+    fn set_after_part(&mut self, timer: Timer, interval: Duration) {
+        let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let part = Duration::from_nanos(self.rng.below(nanos));
+        self.timers.set(timer, self.now + part);
+    }
+
+    /// Takes in one input at `now`, which is not before any earlier one.
+    ///
+    /// Deadlines fire only on [`Input::Timeout`].
+    ///
+    /// # Panics
+    ///
+    /// Never because of what a peer sent.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Packet { from, received, body } => self.on_packet(from, received, body),
+            Input::Exchange { exchange, from, body } => self.on_exchange(exchange, from, body),
+            Input::ExchangeMessage { exchange, body } => self.on_exchange_message(exchange, body),
+            Input::ExchangeEnded { exchange, end } => self.on_exchange_ended(exchange, end),
+            Input::SendFailed { to, kind } => self.on_send_failed(to, kind),
+            Input::Timeout => self.on_timeout(),
+            Input::Command(command) => self.on_command(command),
+        }
+        #[cfg(debug_assertions)]
+        self.check();
+    }
+
+    fn on_timeout(&mut self) {
+        let due = self.timers.next().unwrap_or(self.now);
+        self.note_lag(self.now.since(due));
+        // Timers that are set while others fire wait for the next call, unless they are due by then.
+        for _ in 0..MOST_TIMERS_AT_ONCE {
+            let Some(timer) = self.timers.pop(self.now) else { return };
+            self.fire(timer);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Probe => self.on_probe_tick(),
+            Timer::ProbeTimeout => self.on_probe_timeout(),
+            Timer::ProbeDeadline => self.on_probe_deadline(),
+            Timer::Relay(seq) => self.on_relay_timeout(seq),
+            Timer::Suspicion(key) => self.on_suspicion_timeout(key),
+            Timer::Gossip => self.on_gossip_tick(),
+            Timer::PushPull => self.on_push_pull_tick(),
+            Timer::Leave => self.on_leave_timeout(),
+            Timer::Reap(key) => self.reap(key),
+            Timer::Tombstone => self.on_tombstone_timeout(),
+        }
+    }
+
+    /// Keeps how late we were as evidence, and doubts ourselves where the rules say so.
+    fn note_lag(&mut self, lag: Duration) {
+        if lag < WORTH_NOTING {
+            return;
+        }
+        if let Some(probe) = &mut self.probe {
+            probe.lag = probe.lag.max(lag);
+        }
+        for suspicion in self.suspicions.values_mut() {
+            suspicion.lag = suspicion.lag.max(lag);
+        }
+        if lag > self.config.probe_interval {
+            self.counters.count(Counter::LateWakeups);
+            if self.config.rules.lateness == Lateness::DoubtsItself {
+                self.doubt_ourselves(lag);
+            }
+        }
+    }
+
+    /// Whatever seemed to happen while we slept may have been our sleeping.
+    fn doubt_ourselves(&mut self, slept: Duration) {
+        if self.probe.take().is_some() {
+            self.counters.count(Counter::ProbesVoided);
+            self.timers.cancel(Timer::ProbeTimeout);
+            self.timers.cancel(Timer::ProbeDeadline);
+        }
+        self.worsen_health(1);
+        for (&key, suspicion) in &mut self.suspicions {
+            suspicion.grant(slept);
+            self.timers.set(Timer::Suspicion(key), suspicion.deadline());
+        }
+    }
+
+    /// The next thing for the driver to do; `None` when all is done.
+    ///
+    /// For packets and stream messages `buffer` is cleared and filled. Packets are written now, with
+    /// as many claims beside them as `room` has space for.
+    pub fn poll_output(&mut self, room: Room, buffer: &mut Vec<u8>) -> Option<Output> {
+        loop {
+            let intent = self.intents.pop_front()?;
+            if let Some(output) = self.write(intent, room, buffer) {
+                return Some(output);
+            }
+        }
+    }
+
+    /// When the node wants [`Input::Timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// All members that are known, in whatever state, the local one included. In no particular order,
+    /// but the same for the same history.
+    pub fn members(&self) -> impl Iterator<Item = Member> + '_ {
+        self.members.iter().map(|slot| Member {
+            profile: slot.profile.clone(),
+            state: slot.state,
+            incarnation: slot.incarnation,
+            since: slot.since,
+        })
+    }
+
+    /// The member of this name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<Member> {
+        self.members.find(name).map(|key| self.members.member(key))
+    }
+
+    /// How long ago the member of this name last answered a ping of ours.
+    #[must_use]
+    pub fn last_ack_age(&self, name: &str) -> Option<Duration> {
+        self.members.get(self.members.find(name)?).last_ack_age(self.now)
+    }
+
+    /// Ourselves.
+    #[must_use]
+    pub fn local(&self) -> Member {
+        self.members.member(MemberKey::LOCAL)
+    }
+
+    /// How many members are alive or suspect, ourselves included unless we have left.
+    #[must_use]
+    pub fn live_count(&self) -> usize {
+        self.members.live()
+    }
+
+    /// How many members are accused and have not been heard yet.
+    #[must_use]
+    pub fn suspected(&self) -> usize {
+        self.suspicions.len()
+    }
+
+    /// How often the view has changed.
+    #[must_use]
+    pub fn view_version(&self) -> u64 {
+        self.view_version
+    }
+
+    /// A number that is equal exactly when two nodes see the same live members at the same
+    /// incarnations saying the same of themselves (but for chance: one in 2^64).
+    #[must_use]
+    pub fn view_fingerprint(&self) -> u64 {
+        self.members.fingerprint()
+    }
+
+    /// The health score; 0 is healthy.
+    #[must_use]
+    pub fn health(&self) -> u32 {
+        self.awareness.score()
+    }
+
+    /// How many claims wait to be gossiped.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.broadcasts.len()
+    }
+
+    /// What has been counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What the node was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn local_incarnation(&self) -> Incarnation {
+        self.members.local().incarnation
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.intents.push_back(Intent::Event(Box::new(event)));
+    }
+
+    fn emit_change(&mut self, change: crate::Change, key: MemberKey, evidence: Evidence) {
+        self.view_version += 1;
+        let member = self.members.member(key);
+        self.emit(Event::Member { change, member, evidence });
+    }
+
+    fn better_health(&mut self) {
+        if self.awareness.better() {
+            self.emit(Event::Health { score: self.awareness.score() });
+        }
+    }
+
+    fn worsen_health(&mut self, by: u32) {
+        if self.awareness.worse(by) {
+            self.emit(Event::Health { score: self.awareness.score() });
+        }
+    }
+
+    fn next_seq(&mut self) -> SeqNo {
+        self.seq = SeqNo(self.seq.0.wrapping_add(1));
+        self.seq
+    }
+
+    /// Holds everything that is derived against what it is derived from.
+    #[cfg(debug_assertions)]
+    fn check(&self) {
+        self.members.check();
+        for (&key, suspicion) in &self.suspicions {
+            assert_eq!(self.members.get(key).state, mingle_wire::State::Suspect);
+            assert_eq!(self.timers.deadline(Timer::Suspicion(key)), Some(suspicion.deadline()));
+        }
+        let suspects = self.members.iter().filter(|s| s.state == mingle_wire::State::Suspect);
+        assert_eq!(suspects.count(), self.suspicions.len(), "every suspect has a suspicion");
+        assert!(self.members.len() <= self.config.max_members as usize);
+        assert!(self.relays.len() <= packets::MAX_RELAYS);
+        assert!(self.exchanges.len() <= exchanges::MAX_EXCHANGES);
+    }
+}
+
+/// Lag below this is nobody's concern.
+const WORTH_NOTING: Duration = Duration::from_millis(20);
+/// So that a wake-up after long sleep ends; what is left fires on the next call, which is at once.
+const MOST_TIMERS_AT_ONCE: usize = 10_000;
+
+fn profile_of(local: &Local) -> Profile {
+    let alive = mingle_wire::Alive {
+        incarnation: local.incarnation,
+        node: &local.name,
+        address: local.address,
+        meta: &local.meta,
+        versions: local.versions,
+    };
+    Profile::of(&alive, local.address.port)
+}

@@ -1,0 +1,144 @@
+//! Whom to probe, and what becomes of a probe (spec 8.1 and 8.2).
+
+use std::net::SocketAddr;
+
+use mingle_wire::{Ack, Capabilities, State};
+
+use super::Node;
+use super::exchanges::Purpose;
+use super::writing::Intent;
+use crate::probe::{Phase, Probe};
+use crate::timers::Timer;
+use crate::{Cause, Counter, Event, Instant, SendFailure, StreamPing, Via};
+
+impl Node {
+    /// Probes do not overlap: a tick during one waits for its end, and further ticks add nothing.
+    pub(super) fn on_probe_tick(&mut self) {
+        self.timers.set(Timer::Probe, self.now + self.config.probe_interval);
+        if self.probe.is_some() {
+            self.probe_due = true;
+        } else {
+            self.start_probe();
+        }
+    }
+
+    fn start_probe(&mut self) {
+        self.probe_due = false;
+        let Some(target) = self.members.next_to_probe(&mut self.rng) else { return };
+        self.counters.count(Counter::Probes);
+        let seq = self.next_seq();
+        let incarnation = self.members.get(target).incarnation;
+        let score = self.awareness.score();
+        self.probe = Some(Probe::new(target, incarnation, seq, score, self.now));
+        let whole = self.config.probe_interval.saturating_mul(score + 1);
+        self.timers.set(Timer::ProbeTimeout, self.now + self.config.probe_timeout);
+        self.timers.set(Timer::ProbeDeadline, self.now + whole);
+        self.intents.push_back(Intent::Ping { target, seq });
+    }
+
+    pub(super) fn on_probe_ack(&mut self, ack: &Ack<'_>, received: Instant) {
+        let Some(probe) = self.probe.take() else { return };
+        if probe.phase == Phase::Direct {
+            let rtt = received.since(probe.sent);
+            let member = self.members.member(probe.target);
+            self.emit(Event::Pong { member, rtt, payload: ack.payload.to_vec() });
+        }
+        self.succeed(&probe);
+    }
+
+    fn succeed(&mut self, probe: &Probe) {
+        self.members.heard(probe.target, self.now);
+        if !probe.unsent {
+            self.better_health();
+        }
+        self.end_probe();
+    }
+
+    fn end_probe(&mut self) {
+        self.probe = None;
+        self.timers.cancel(Timer::ProbeTimeout);
+        self.timers.cancel(Timer::ProbeDeadline);
+        if self.probe_due {
+            self.start_probe();
+        }
+    }
+
+    /// A write error on the direct ping saves waiting for its ack.
+    pub(super) fn on_send_failed(&mut self, to: SocketAddr, kind: SendFailure) {
+        self.counters.count(Counter::SendsFailed);
+        let Some(probe) = &mut self.probe else { return };
+        let target = self.members.get(probe.target).profile.address().socket_addr();
+        if kind == SendFailure::Unreachable && target == to && probe.phase == Phase::Direct {
+            probe.unsent = true;
+            self.timers.cancel(Timer::ProbeTimeout);
+            self.on_probe_timeout();
+        }
+    }
+
+    /// The direct ping was not answered: helpers try, and a stream beside them.
+    pub(super) fn on_probe_timeout(&mut self) {
+        let Some(mut probe) = self.probe.take() else { return };
+        probe.phase = Phase::Indirect;
+        self.ask_helpers(&mut probe);
+        let versions = self.members.get(probe.target).profile.versions();
+        if self.config.stream_pings && Capabilities::of(versions).stream_ping {
+            probe.stream = StreamPing::Silent;
+            self.ping_on_stream(&probe);
+        }
+        self.probe = Some(probe);
+    }
+
+    fn ask_helpers(&mut self, probe: &mut Probe) {
+        let mut chosen = std::mem::take(&mut self.scratch.chosen);
+        let pass = |key, slot: &crate::members::Slot| {
+            key != probe.target && slot.state == State::Alive
+        };
+        let helpers = self.config.indirect_checks as usize;
+        self.members.pick(&mut self.rng, helpers, pass, &mut chosen);
+        for &helper in &chosen {
+            let nack = Capabilities::of(self.members.get(helper).profile.versions()).nack;
+            probe.helpers += 1;
+            probe.nacks_expected += u32::from(nack);
+            let target = probe.target;
+            self.intents.push_back(Intent::IndirectPing { helper, target, seq: probe.seq, nack });
+        }
+        self.scratch.chosen = chosen;
+    }
+
+    fn ping_on_stream(&mut self, probe: &Probe) {
+        let to = self.members.get(probe.target).profile.address().socket_addr();
+        let deadline = self.timers.deadline(Timer::ProbeDeadline).unwrap_or(self.now);
+        let target = probe.target;
+        if let Some(exchange) = self.open(Purpose::Ping { seq: probe.seq }) {
+            self.intents.push_back(Intent::StreamPing {
+                exchange,
+                to,
+                deadline,
+                target,
+                seq: probe.seq,
+            });
+        }
+    }
+
+    /// What became of the ping on a stream. It settles nothing before the deadline, so that packets
+    /// have their chance.
+    pub(super) fn on_stream_ping(&mut self, seq: mingle_wire::SeqNo, outcome: StreamPing) {
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.seq == seq) {
+            probe.stream = outcome;
+        }
+    }
+
+    pub(super) fn on_probe_deadline(&mut self) {
+        let Some(probe) = self.probe.take() else { return };
+        if probe.stream == StreamPing::Answered {
+            self.counters.count(Counter::ProbesAnsweredOnStream);
+            self.succeed(&probe);
+            return;
+        }
+        self.counters.count(Counter::ProbesFailed);
+        self.worsen_health(probe.penalty());
+        let cause = Cause::ProbeFailed(probe.report(self.now));
+        self.accuse(probe.target, probe.incarnation, cause, Via::Own, probe.lag);
+        self.end_probe();
+    }
+}

@@ -1,0 +1,329 @@
+//! What is to be sent, and how it is written when its turn comes.
+
+use std::net::SocketAddr;
+
+use mingle_wire::memberlist::{self, COMPOUND_OVERHEAD, PART_OVERHEAD};
+use mingle_wire::{
+    Ack, Checksum, IndirectPing, Message, Nack, Ping, SeqNo, Source, State, StreamMessage, Suspect,
+};
+
+use super::Node;
+use super::commands::checksum_for;
+use crate::members::MemberKey;
+use crate::{
+    Answer, Content, Counter, Done, Event, ExchangeId, Instant, Output, RequestError, RequestId,
+    Room,
+};
+
+/// Parts that a compound can count (spec 2.5).
+const MOST_PARTS: usize = 255;
+
+/// Something to be put out. Packets are written when they are polled, so that they take along what
+/// is newest.
+#[derive(Clone, Debug)]
+pub(super) enum Intent {
+    Ping { target: MemberKey, seq: SeqNo },
+    RelayPing { to: SocketAddr, seq: SeqNo, node: Box<str> },
+    IndirectPing { helper: MemberKey, target: MemberKey, seq: SeqNo, nack: bool },
+    Ack { to: SocketAddr, seq: SeqNo },
+    RelayAck { to: SocketAddr, seq: SeqNo },
+    Nack { to: SocketAddr, seq: SeqNo },
+    Gossip { to: MemberKey },
+    Tell { to: SocketAddr, claim: Vec<u8> },
+    User { request: RequestId, to: SocketAddr, checksum: Checksum, payload: Box<[u8]> },
+    PushPull { exchange: ExchangeId, to: SocketAddr, join: bool },
+    StreamPing {
+        exchange: ExchangeId,
+        to: SocketAddr,
+        deadline: Instant,
+        target: MemberKey,
+        seq: SeqNo,
+    },
+    UserStream { exchange: ExchangeId, to: SocketAddr, message: Vec<u8> },
+    Reply { exchange: ExchangeId, message: Vec<u8>, content: Content },
+    Close { exchange: ExchangeId },
+    Event(Box<Event>),
+}
+
+impl Intent {
+    /// Whether writing it needs the member.
+    pub(super) fn is_about(&self, key: MemberKey) -> bool {
+        match *self {
+            Self::Ping { target, .. } | Self::StreamPing { target, .. } => target == key,
+            Self::IndirectPing { helper, target, .. } => helper == key || target == key,
+            Self::Gossip { to } => to == key,
+            Self::RelayPing { .. }
+            | Self::Ack { .. }
+            | Self::RelayAck { .. }
+            | Self::Nack { .. }
+            | Self::Tell { .. }
+            | Self::User { .. }
+            | Self::PushPull { .. }
+            | Self::UserStream { .. }
+            | Self::Reply { .. }
+            | Self::Close { .. }
+            | Self::Event(_) => false,
+        }
+    }
+}
+
+impl Node {
+    /// Writes one intent into `buffer`; `None` when it turns out that there is nothing to send.
+    pub(super) fn write(
+        &mut self,
+        intent: Intent,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Output> {
+        match intent {
+            Intent::Ping { target, seq } => Some(self.write_ping(target, seq, room, buffer)),
+            Intent::RelayPing { to, seq, node } => {
+                let message = Message::Ping(Ping { seq, node: &node, source: Source::default() });
+                Some(self.write_with_source(to, message, room, buffer))
+            }
+            Intent::IndirectPing { helper, target, seq, nack } => {
+                Some(self.write_indirect_ping(helper, target, seq, nack, room, buffer))
+            }
+            Intent::Ack { to, seq } => Some(self.write_ack(to, seq, room, buffer)),
+            Intent::RelayAck { to, seq } => {
+                let message = Message::Ack(Ack { seq, payload: &[] });
+                Some(self.write_with_claims(to, message, room, buffer))
+            }
+            Intent::Nack { to, seq } => {
+                Some(self.write_with_claims(to, Message::Nack(Nack { seq }), room, buffer))
+            }
+            Intent::Gossip { to } => self.write_gossip(to, room, buffer),
+            Intent::Tell { to, claim } => {
+                buffer.clear();
+                buffer.extend_from_slice(&claim);
+                Some(self.packet(to, Checksum::Omit, 0))
+            }
+            Intent::User { request, to, checksum, payload } => {
+                self.write_user(request, (to, checksum), &payload, room, buffer)
+            }
+            Intent::Event(event) => Some(Output::Event(*event)),
+            Intent::PushPull { .. }
+            | Intent::StreamPing { .. }
+            | Intent::UserStream { .. }
+            | Intent::Reply { .. }
+            | Intent::Close { .. } => Some(self.write_stream(intent, buffer)),
+        }
+    }
+
+    fn write_stream(&mut self, intent: Intent, buffer: &mut Vec<u8>) -> Output {
+        buffer.clear();
+        match intent {
+            Intent::PushPull { exchange, to, join } => {
+                self.write_view(join, buffer);
+                let deadline = self.now + self.config.tcp_timeout;
+                let content = Content::PushPull { join };
+                self.dial(exchange, to, deadline, Answer::Expected, content)
+            }
+            Intent::StreamPing { exchange, to, deadline, target, seq } => {
+                let node = self.members.get(target).profile.name();
+                let source = self.source();
+                StreamMessage::Ping(Ping { seq, node, source }).encode(buffer);
+                self.dial(exchange, to, deadline, Answer::Expected, Content::Whole)
+            }
+            Intent::UserStream { exchange, to, message } => {
+                *buffer = message;
+                let deadline = self.now + self.config.tcp_timeout;
+                self.dial(exchange, to, deadline, Answer::None, Content::Whole)
+            }
+            Intent::Reply { exchange, message, content } => {
+                *buffer = message;
+                Output::Reply { exchange, content }
+            }
+            Intent::Close { exchange } => Output::Close { exchange },
+            packet => unreachable!("{packet:?} is written as a packet"),
+        }
+    }
+
+    fn dial(
+        &mut self,
+        exchange: ExchangeId,
+        to: SocketAddr,
+        deadline: Instant,
+        answer: Answer,
+        content: Content,
+    ) -> Output {
+        self.counters.count(Counter::ExchangesDialled);
+        Output::Dial { exchange, to, deadline, answer, content }
+    }
+
+    fn source(&self) -> Source<'_> {
+        let local = &self.members.local().profile;
+        Source { address: Some(local.address()), node: local.name() }
+    }
+
+    /// A member that is suspected hears of it in the same packet, and can refute at once (the buddy
+    /// system, spec 8.2).
+    fn write_ping(
+        &mut self,
+        target: MemberKey,
+        seq: SeqNo,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        let slot = self.members.get(target);
+        let to = slot.profile.address().socket_addr();
+        let suspected = slot.state == State::Suspect;
+        let (incarnation, checksum) = (slot.incarnation, checksum_for(slot.profile.versions()));
+        let mut message = std::mem::take(&mut self.scratch.message);
+        message.clear();
+        let (node, source) = (slot.profile.name(), self.source());
+        Message::Ping(Ping { seq, node, source }).encode(&mut message);
+        let split = message.len();
+        if suspected {
+            let from = self.members.local().profile.name();
+            Message::Suspect(Suspect { incarnation, node, from }).encode(&mut message);
+        }
+        let (ping, suspect) = message.split_at(split);
+        let both = COMPOUND_OVERHEAD + 2 * PART_OVERHEAD + ping.len() + suspect.len();
+        let output = if suspected && both <= room.to(to) {
+            buffer.clear();
+            memberlist::write_packet([ping, suspect].into_iter(), buffer);
+            self.packet(to, checksum, 0)
+        } else {
+            self.write_piggybacked(to, ping, room, buffer)
+        };
+        self.scratch.message = message;
+        output
+    }
+
+    fn write_indirect_ping(
+        &mut self,
+        helper: MemberKey,
+        target: MemberKey,
+        seq: SeqNo,
+        nack: bool,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        let to = self.members.get(helper).profile.address().socket_addr();
+        let mut message = std::mem::take(&mut self.scratch.message);
+        message.clear();
+        let profile = &self.members.get(target).profile;
+        let (node, source) = (profile.name(), self.source());
+        let ping = IndirectPing { seq, target: profile.address(), node, nack, source };
+        Message::IndirectPing(ping).encode(&mut message);
+        let output = self.write_piggybacked(to, &message, room, buffer);
+        self.scratch.message = message;
+        output
+    }
+
+    fn write_ack(&mut self, to: SocketAddr, seq: SeqNo, room: Room, buffer: &mut Vec<u8>) -> Output {
+        let payload = std::mem::take(&mut self.ack_payload);
+        let message = Message::Ack(Ack { seq, payload: &payload });
+        let output = self.write_with_claims(to, message, room, buffer);
+        self.ack_payload = payload;
+        output
+    }
+
+    /// Writes a ping on somebody's behalf: its source is us.
+    fn write_with_source(
+        &mut self,
+        to: SocketAddr,
+        message: Message<'_>,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        let mut bytes = std::mem::take(&mut self.scratch.message);
+        bytes.clear();
+        match message {
+            Message::Ping(ping) => {
+                Message::Ping(Ping { source: self.source(), ..ping }).encode(&mut bytes);
+            }
+            other => other.encode(&mut bytes),
+        }
+        let output = self.write_piggybacked(to, &bytes, room, buffer);
+        self.scratch.message = bytes;
+        output
+    }
+
+    fn write_with_claims(
+        &mut self,
+        to: SocketAddr,
+        message: Message<'_>,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        let mut bytes = std::mem::take(&mut self.scratch.message);
+        bytes.clear();
+        message.encode(&mut bytes);
+        let output = self.write_piggybacked(to, &bytes, room, buffer);
+        self.scratch.message = bytes;
+        output
+    }
+
+    /// One message, and as many claims as fit beside it (spec 9.2).
+    fn write_piggybacked(
+        &mut self,
+        to: SocketAddr,
+        message: &[u8],
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        buffer.clear();
+        let used = COMPOUND_OVERHEAD + PART_OVERHEAD + message.len();
+        let left = room.to(to).saturating_sub(used);
+        if !self.broadcasts.is_empty() {
+            self.broadcasts.take(left, PART_OVERHEAD, MOST_PARTS - 1);
+        }
+        let parts = std::iter::once(message).chain(self.broadcasts.taken());
+        memberlist::write_packet(parts, buffer);
+        self.finish_claims();
+        let left = room.to(to).saturating_sub(buffer.len().max(used));
+        self.packet(to, Checksum::Omit, left)
+    }
+
+    fn write_gossip(&mut self, to: MemberKey, room: Room, buffer: &mut Vec<u8>) -> Option<Output> {
+        let profile = &self.members.get(to).profile;
+        let (to, checksum) = (profile.address().socket_addr(), checksum_for(profile.versions()));
+        let left = room.to(to).saturating_sub(COMPOUND_OVERHEAD);
+        self.broadcasts.take(left, PART_OVERHEAD, MOST_PARTS);
+        buffer.clear();
+        let mut parts = self.broadcasts.taken().peekable();
+        parts.peek()?;
+        memberlist::write_packet(parts, buffer);
+        self.finish_claims();
+        let used = buffer.len() + COMPOUND_OVERHEAD + PART_OVERHEAD;
+        Some(self.packet(to, checksum, room.to(to).saturating_sub(used)))
+    }
+
+    fn finish_claims(&mut self) {
+        let sent = self.broadcasts.taken().count() as u64;
+        if sent > 0 {
+            self.counters.add(Counter::ClaimsSent, sent);
+            self.broadcasts.put_back(self.retransmit_limit());
+            self.note_goodbye();
+        }
+    }
+
+    fn write_user(
+        &mut self,
+        request: RequestId,
+        (to, checksum): (SocketAddr, Checksum),
+        payload: &[u8],
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Output> {
+        buffer.clear();
+        Message::User(payload).encode(buffer);
+        let limit = room.to(to);
+        if buffer.len() > limit {
+            let (length, limit) = (payload.len(), limit - 1);
+            let remedy = "send it on a stream";
+            let error = RequestError::TooLong { length, limit, remedy };
+            self.complete(request, Err(error));
+            return None;
+        }
+        self.complete(request, Ok(Done::Sent));
+        Some(self.packet(to, checksum, 0))
+    }
+
+    fn packet(&mut self, to: SocketAddr, checksum: Checksum, left: usize) -> Output {
+        self.counters.count(Counter::PacketsSent);
+        Output::Packet { to, checksum, left }
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use mingle_wire::Incarnation;
+use serde::{Deserialize, Serialize};
+
+use crate::{Instant, formulas};
+
+/// A running suspicion: who accused, and when it runs out (spec 8.5).
+///
+/// It keeps the set of its accusers, and asks one function when they are enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Suspicion {
+    /// The incarnation that is accused.
+    pub(crate) incarnation: Incarnation,
+    /// When it began.
+    pub(crate) started: Instant,
+    /// The worst lag of our own timers since then.
+    pub(crate) lag: Duration,
+    accusers: Vec<Arc<str>>,
+    wanted: u32,
+    min: Duration,
+    max: Duration,
+    granted: Duration,
+}
+
+/// What bounds a suspicion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Confirmations that bring it down to `min`.
+    pub(crate) wanted: u32,
+    /// The shortest.
+    pub(crate) min: Duration,
+    /// The longest.
+    pub(crate) max: Duration,
+}
+
+impl Suspicion {
+    pub(crate) fn new(
+        incarnation: Incarnation,
+        accuser: Arc<str>,
+        bounds: Bounds,
+        now: Instant,
+    ) -> Self {
+        let Bounds { wanted, min, max } = bounds;
+        Self {
+            incarnation,
+            started: now,
+            lag: Duration::ZERO,
+            accusers: vec![accuser],
+            wanted,
+            min,
+            max,
+            granted: Duration::ZERO,
+        }
+    }
+
+    /// Takes in a further accuser, and says whether it counts: a new name, while confirmations are
+    /// still wanted.
+    #[must_use]
+    pub(crate) fn confirm(&mut self, accuser: &str) -> bool {
+        if self.confirmations() >= self.wanted || self.accusers.iter().any(|a| **a == *accuser) {
+            return false;
+        }
+        self.accusers.push(accuser.into());
+        true
+    }
+
+    /// Gives the accused more time, because we ourselves were not there to hear it.
+    pub(crate) fn grant(&mut self, time: Duration) {
+        self.granted = self.granted.saturating_add(time);
+    }
+
+    /// When it runs out.
+    pub(crate) fn deadline(&self) -> Instant {
+        let total =
+            formulas::suspicion_total(self.confirmations(), self.wanted, self.min, self.max);
+        self.started + total + self.granted
+    }
+
+    /// Everybody who counted, the first accuser first.
+    pub(crate) fn accusers(&self) -> &[Arc<str>] {
+        &self.accusers
+    }
+
+    fn confirmations(&self) -> u32 {
+        u32::try_from(self.accusers.len()).unwrap_or(u32::MAX).saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspicion() -> Suspicion {
+        let (min, max) = (Duration::from_secs(4), Duration::from_secs(24));
+        let bounds = Bounds { wanted: 2, min, max };
+        Suspicion::new(Incarnation::FIRST, "a".into(), bounds, Instant::ORIGIN)
+    }
+
+    #[test]
+    fn each_new_accuser_shortens_it_down_to_its_minimum() {
+        let mut suspicion = suspicion();
+        assert_eq!(suspicion.deadline(), Instant::from_millis(24_000));
+        assert!(suspicion.confirm("b"));
+        assert_eq!(suspicion.deadline(), Instant::from_millis(11_381));
+        assert!(suspicion.confirm("c"));
+        assert_eq!(suspicion.deadline(), Instant::from_millis(4_000));
+    }
+
+    #[test]
+    fn the_first_accuser_repeated_names_and_superfluous_ones_do_not_count() {
+        let mut suspicion = suspicion();
+        assert!(!suspicion.confirm("a"));
+        assert!(suspicion.confirm("b"));
+        assert!(!suspicion.confirm("b"));
+        assert!(suspicion.confirm("c"));
+        assert!(!suspicion.confirm("d"));
+        assert_eq!(suspicion.accusers().len(), 3);
+    }
+
+    #[test]
+    fn granted_time_comes_on_top() {
+        let mut suspicion = suspicion();
+        suspicion.grant(Duration::from_secs(30));
+        assert_eq!(suspicion.deadline(), Instant::from_millis(54_000));
+    }
+}

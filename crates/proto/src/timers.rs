@@ -1,0 +1,97 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use mingle_wire::SeqNo;
+use serde::{Deserialize, Serialize};
+
+use crate::Instant;
+use crate::members::MemberKey;
+
+/// Everything that a node waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Timer {
+    /// The next member is to be probed.
+    Probe,
+    /// The direct ping has waited long enough.
+    ProbeTimeout,
+    /// The probe has waited long enough.
+    ProbeDeadline,
+    /// A ping on behalf of somebody else has waited long enough.
+    Relay(SeqNo),
+    /// A suspicion has run out.
+    Suspicion(MemberKey),
+    /// Claims are to be gossiped.
+    Gossip,
+    /// A view is to be exchanged.
+    PushPull,
+    /// The goodbye has waited long enough.
+    Leave,
+    /// A dead or left member is to be forgotten.
+    Reap(MemberKey),
+    /// The oldest tombstone has stood for long enough.
+    Tombstone,
+}
+
+/// One table of deadlines, each timer in it at most once. Deadlines at the same instant fire in the
+/// order of [`Timer`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Timers {
+    by_time: BTreeSet<(Instant, Timer)>,
+    by_timer: BTreeMap<Timer, Instant>,
+}
+
+impl Timers {
+    /// Sets the timer, whether or not it ran.
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(old) = self.by_timer.insert(timer, at) {
+            self.by_time.remove(&(old, timer));
+        }
+        self.by_time.insert((at, timer));
+    }
+
+    pub(crate) fn cancel(&mut self, timer: Timer) {
+        if let Some(at) = self.by_timer.remove(&timer) {
+            self.by_time.remove(&(at, timer));
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|&(at, _)| at)
+    }
+
+    /// Takes out the earliest timer that is due.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Timer> {
+        let &(at, timer) = self.by_time.first()?;
+        if at > now {
+            return None;
+        }
+        self.by_time.pop_first();
+        self.by_timer.remove(&timer);
+        Some(timer)
+    }
+
+    pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
+        self.by_timer.get(&timer).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_order_once_and_not_early() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Gossip, Instant::from_millis(20));
+        timers.set(Timer::Probe, Instant::from_millis(20));
+        timers.set(Timer::PushPull, Instant::from_millis(10));
+        timers.set(Timer::PushPull, Instant::from_millis(30));
+        timers.set(Timer::Leave, Instant::from_millis(1));
+        timers.cancel(Timer::Leave);
+        assert_eq!(timers.next(), Some(Instant::from_millis(20)));
+        assert_eq!(timers.pop(Instant::from_millis(19)), None);
+        let now = Instant::from_millis(40);
+        let fired: Vec<_> = std::iter::from_fn(|| timers.pop(now)).collect();
+        assert_eq!(fired, [Timer::Probe, Timer::Gossip, Timer::PushPull]);
+        assert_eq!(timers.next(), None);
+    }
+}
