@@ -132,10 +132,10 @@ mod tests {
         push(&mut queue, keys[1], b"bbbbbbbb");
         push(&mut queue, keys[2], b"cccc");
         push(&mut queue, keys[3], b"dddddddddddd");
-        let expected: [&[u8]; 2] = [b"bbbbbbbb", b"cccc"];
-        assert_eq!(take(&mut queue, 17, 9), expected);
-        let expected: [&[u8]; 2] = [b"dddddddddddd", b"aaaa"];
-        assert_eq!(take(&mut queue, 21, 9), expected);
+        let expected: [&[u8]; 2] = [b"dddddddddddd", b"cccc"];
+        assert_eq!(take(&mut queue, 22, 9), expected);
+        let expected: [&[u8]; 3] = [b"bbbbbbbb", b"aaaa", b"cccc"];
+        assert_eq!(take(&mut queue, 22, 9), expected);
     }
 
     #[test]

@@ -490,7 +490,7 @@ impl From<Stored> for Members {
 mod tests {
     use super::*;
     use crate::test_util::profile;
-    use proptest::prelude::*;
+    use proptest::{collection, prop_assert_eq, proptest};
 
     fn table() -> (Members, Rng) {
         let local = profile("local", 1);
@@ -572,7 +572,7 @@ mod tests {
     proptest! {
         #[test]
         fn indexes_equal_their_oracle_after_any_history(
-            steps in prop::collection::vec((0u8..5, 0u16..30, 1u32..5), 0..200)
+            steps in collection::vec((0u8..5, 0u16..30, 1u32..5), 0..200)
         ) {
             let (mut members, mut rng) = table();
             for (step, who, incarnation) in steps {
