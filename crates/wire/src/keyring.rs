@@ -37,7 +37,6 @@ struct KeyState {
     fingerprint: u32,
 }
 
-#[expect(clippy::large_enum_variant, reason = "it stands behind an Arc")]
 enum Cipher {
     Aes128(Aes128Gcm),
     Aes192(AesGcm<Aes192, U12>),

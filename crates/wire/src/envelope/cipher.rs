@@ -113,7 +113,7 @@ fn strip_padding(message: &mut Vec<u8>) -> Result<(), OpenError> {
     let &count = message.last().ok_or(OpenError::Padding)?;
     let length = message.len().checked_sub(count.into()).ok_or(OpenError::Padding)?;
     let padding = message.get(length..).unwrap_or_default();
-    let whole = message.len() % BLOCK == 0 && (1..=BLOCK).contains(&padding.len());
+    let whole = message.len().is_multiple_of(BLOCK) && (1..=BLOCK).contains(&padding.len());
     if !whole || padding.iter().any(|byte| *byte != count) {
         return Err(OpenError::Padding);
     }

@@ -184,7 +184,10 @@ pub(super) fn node_state<'a>(reader: &mut Reader<'a>) -> Result<NodeState<'a>, D
     let mut number = 0;
     reader.structure(NODE_STATE, |reader, field| match field {
         b"Name" => fields.read_name(reader),
-        b"State" => Ok(number = reader.i64()?),
+        b"State" => {
+            number = reader.i64()?;
+            Ok(())
+        }
         _ => fields.read(reader, field),
     })?;
     Ok(NodeState { state: state(number)?, alive: fields.finish()? })
