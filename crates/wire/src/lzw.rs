@@ -9,7 +9,7 @@ const CLEAR: u16 = 256;
 const END: u16 = 257;
 /// The counter of codes right after a clear; the first code raises it to the first free one, 258.
 const FIRST: u16 = END;
-/// The encoder clears its table instead of assigning this one.
+/// The highest code. The encoder clears its table instead of assigning it.
 const LAST: u16 = 4095;
 const MIN_WIDTH: u32 = 9;
 const MAX_WIDTH: u32 = 12;
@@ -251,8 +251,7 @@ impl<'a> Decoder<'a> {
 
     /// Counts the code as the encoder does; a full table stays as it is until it is cleared.
     fn count(&mut self) {
-        if self.next == LAST {
-            self.last = None;
+        if self.next > LAST {
             return;
         }
         self.next += 1;

@@ -156,6 +156,3 @@ pub struct Scratch {
     /// One for each depth of compression.
     expanded: [Vec<u8>; MAX_DEPTH],
 }
-
-#[cfg(test)]
-mod tests;

@@ -128,7 +128,10 @@ impl Expansion<'_> {
         let (buffer, buffers) = buffers.split_first_mut().ok_or(OpenError::TooDeep)?;
         buffer.clear();
         let result = decompress(body, self.budget, buffer);
-        self.budget = self.budget.saturating_sub(buffer.len());
+        self.budget = match result {
+            Err(OpenError::DecompressedTooLong) => 0,
+            _ => self.budget.saturating_sub(buffer.len()),
+        };
         result?;
         self.expand(buffer, buffers)
     }

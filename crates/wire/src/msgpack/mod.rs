@@ -10,6 +10,3 @@ mod writer;
 
 pub use reader::{ReadError, Reader, Short};
 pub use writer::{Dialect, Writer};
-
-#[cfg(test)]
-mod tests;
