@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mingle_proto::{Config, Local, Node, Rules, check_name};
+use mingle_proto::{Config, ConfigError, Local, Node, Rules, check_name};
 use mingle_wire::{
-    Address, Delegate, Incarnation, Keyring, Label, MAX_LABEL, MAX_META, Mark, Versions, memberlist,
+    Address, Delegate, EnvelopeError, Incarnation, Keyring, Label, MAX_LABEL, MAX_META, Mark,
+    TagsError, Versions, memberlist,
 };
 
 use crate::advertise::{self, Advertise};
@@ -209,13 +209,12 @@ impl Builder {
     ///
     /// When something is out of bounds, found before anything is bound, or can't be bound.
     pub async fn start(self) -> Result<Cluster, StartError> {
-        let bind: BindAddress = self
-            .bind
-            .parse()
-            .map_err(|_| StartError::BindAddress { text: self.bind.clone() })?;
+        let bind: BindAddress =
+            self.bind.parse().map_err(|_| StartError::BindAddress { text: self.bind.clone() })?;
         let sealer = self.check()?;
         let transport = NetTransport::bind(bind).await?;
-        self.launch(transport, sealer)
+        let join_port = if bind.port == 0 { DEFAULT_PORT } else { bind.port };
+        self.launch(transport, sealer, join_port)
     }
 
     /// Starts the node on another transport, in place of UDP and TCP. `bind` has no meaning then.
@@ -225,7 +224,8 @@ impl Builder {
     /// When something is out of bounds.
     pub fn start_on<T: Transport>(self, transport: T) -> Result<Cluster, StartError> {
         let sealer = self.check()?;
-        self.launch(transport, sealer)
+        let join_port = transport.local_addr().port();
+        self.launch(transport, sealer, join_port)
     }
 
     /// Everything that can be found wrong without the network.
@@ -235,10 +235,10 @@ impl Builder {
             check_name(name)?;
         }
         self.meta_bytes()?;
-        let label = Label::new(self.label.as_bytes()).map_err(|_| StartError::LabelTooLong {
-            length: self.label.len(),
-            limit: MAX_LABEL,
-        })?;
+        let label =
+            Label::new(self.label.as_str()).map_err(|EnvelopeError::LabelTooLong { length }| {
+                StartError::LabelTooLong { length, limit: MAX_LABEL }
+            })?;
         let sealer = Sealer::new(label, self.keyring.clone(), self.verify, self.compress);
         let low = LEAST_ROOM + sealer.largest_overhead();
         if self.packet_size < low || self.packet_size > MAX_PACKET_SIZE {
@@ -251,7 +251,12 @@ impl Builder {
         Ok(sealer)
     }
 
-    fn launch<T: Transport>(self, transport: T, sealer: Sealer) -> Result<Cluster, StartError> {
+    fn launch<T: Transport>(
+        self,
+        transport: T,
+        sealer: Sealer,
+        join_port: u16,
+    ) -> Result<Cluster, StartError> {
         let local_addr = transport.local_addr();
         let seed = match self.seed {
             Some(seed) => seed,
@@ -265,7 +270,8 @@ impl Builder {
             Launch {
                 node,
                 clock,
-                sealer: Arc::new(sealer),
+                sealer,
+                join_port,
                 packet_size: self.packet_size,
                 seeds: self.seeds,
                 retry_interval: self.retry_interval,
@@ -291,16 +297,17 @@ impl Builder {
     /// The opaque meta, or the tags as Serf spells them. Bare memberlist nodes without tags have
     /// none.
     fn meta_bytes(&self) -> Result<Vec<u8>, StartError> {
-        let meta = match &self.meta {
-            Some(_) if !self.tags.is_empty() => return Err(StartError::TagsAndMeta),
-            Some(meta) => return Ok(meta.clone()),
-            None if self.tags.is_empty() && self.delegate == Delegate::NONE => Vec::new(),
-            None => memberlist::tags::encode(&self.tags),
-        };
-        if meta.len() > MAX_META {
-            return Err(StartError::TagsTooLong { length: meta.len(), limit: MAX_META });
+        match &self.meta {
+            Some(_) if !self.tags.is_empty() => Err(StartError::TagsAndMeta),
+            Some(meta) if meta.len() > MAX_META => {
+                Err(ConfigError::MetaTooLong { length: meta.len() }.into())
+            }
+            Some(meta) => Ok(meta.clone()),
+            None if self.tags.is_empty() && self.delegate == Delegate::NONE => Ok(Vec::new()),
+            None => memberlist::tags::encode(&self.tags).map_err(
+                |TagsError::TooLong { length, limit }| StartError::TagsTooLong { length, limit },
+            ),
         }
-        Ok(meta)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mingle_proto::{Done, Evidence, RequestError, Via};
-use mingle_wire::{Incarnation, Key, KeyError, MAX_META, memberlist};
+use mingle_wire::{Incarnation, Key, KeyError, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Command, Shared};
@@ -121,7 +121,7 @@ impl Cluster {
     /// Stops the node: ends its tasks and closes its sockets. Returns when that is done; at once
     /// when it was done before.
     pub async fn stop(&self) {
-        self.shared.stop.set();
+        self.shared.stop.settle(true);
         self.shared.stopped.wait().await;
     }
 
@@ -159,6 +159,7 @@ impl Cluster {
         payload: impl Into<Vec<u8>>,
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
+        check_stream_length(payload.len(), "split it")?;
         let command = |reply| Command::SendStream { to, payload, reply };
         self.request(command).await.ok_or(SendError::Stopped)??;
         Ok(())
@@ -185,7 +186,9 @@ impl Cluster {
     {
         let tags: BTreeMap<String, String> =
             tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        self.set_meta(memberlist::tags::encode(&tags)).await
+        let meta = memberlist::tags::encode(&tags)
+            .map_err(|TagsError::TooLong { length, limit }| MetaError::TooLong { length, limit })?;
+        self.set_meta(meta).await
     }
 
     /// States new opaque meta bytes. For nodes that state Serf's delegate versions use
@@ -204,13 +207,15 @@ impl Cluster {
         Ok(())
     }
 
-    /// The bytes that every push/pull carries to its peer from now on.
+    /// The bytes that every push/pull carries to its peer from now on, up to 16 MiB.
     ///
     /// # Errors
     ///
-    /// When the node has stopped.
+    /// When there are more, or the node has stopped.
     pub async fn set_user_state(&self, state: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        self.command(Command::SetUserState(state.into())).await
+        let state = state.into();
+        check_stream_length(state.len(), "keep it smaller, or send it as messages")?;
+        self.command(Command::SetUserState(state)).await
     }
 
     /// The application state of peers from now on, as it comes with push/pulls.
@@ -241,7 +246,7 @@ impl Cluster {
     ///
     /// When the keyring refuses it.
     pub fn install_key(&self, key: Key) -> Result<(), KeyError> {
-        self.shared.sealer.change_keys(|keyring| keyring.install(key))
+        self.shared.sealer.change_keys(|keyring| keyring.add(key))
     }
 
     /// Encrypts with this key from now on; it must have been installed.
@@ -293,6 +298,15 @@ impl Cluster {
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()
     }
+}
+
+/// What a stream carries at most of the application's: encrypted frames end at 20 MiB (spec 2.8), and
+/// a push/pull has members beside it.
+const MAX_ON_STREAM: usize = 16 << 20;
+
+fn check_stream_length(length: usize, remedy: &'static str) -> Result<(), RequestError> {
+    let limit = MAX_ON_STREAM;
+    if length > limit { Err(RequestError::TooLong { length, limit, remedy }) } else { Ok(()) }
 }
 
 impl fmt::Debug for Cluster {

@@ -19,7 +19,9 @@ pub enum StartError {
         limit: usize,
     },
     /// The tags do not fit into an alive message.
-    #[error("the tags take {length} bytes when encoded; at most {limit} fit, so shorten or drop some")]
+    #[error(
+        "the tags take {length} bytes when encoded; at most {limit} fit, so shorten or drop some"
+    )]
     TagsTooLong {
         /// Bytes they take.
         length: usize,
@@ -27,7 +29,9 @@ pub enum StartError {
         limit: usize,
     },
     /// Both tags and opaque meta were given, and a node has room for one of them.
-    #[error("both tags and opaque meta were given; tags are spelled in the meta, so give one of them")]
+    #[error(
+        "both tags and opaque meta were given; tags are spelled in the meta, so give one of them"
+    )]
     TagsAndMeta,
     /// The bind address is no address.
     #[error("{text:?} is no bind address; write an IP and a port, as 0.0.0.0:7946 or [::]:7946")]
@@ -36,13 +40,17 @@ pub enum StartError {
         text: String,
     },
     /// Somebody else has the port.
-    #[error("{address} is taken: is another agent running? choose another port, or 0 for any free one")]
+    #[error(
+        "{address} is taken: is another agent running? choose another port, or 0 for any free one"
+    )]
     AddressInUse {
         /// The address.
         address: SocketAddr,
     },
     /// The system does not let us bind there.
-    #[error("can't bind {address}: {kind}; bind an address of this machine and a port that you may use")]
+    #[error(
+        "can't bind {address}: {kind}; bind an address of this machine and a port that you may use"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -50,7 +58,9 @@ pub enum StartError {
         kind: io::ErrorKind,
     },
     /// Bound to every address, and none of them is known to be the one for others to use.
-    #[error("no private address with a default route was found to advertise; give one with --advertise or Builder::advertise")]
+    #[error(
+        "no private address with a default route was found to advertise; give one with --advertise or Builder::advertise"
+    )]
     NoAdvertiseAddress,
     /// The packet size leaves no room for a message, or is more than a datagram can have.
     #[error("a packet size of {size} bytes does not work here; set it between {low} and {high}")]
@@ -84,7 +94,9 @@ pub enum SendError {
 #[non_exhaustive]
 pub enum MetaError {
     /// They do not fit into an alive message.
-    #[error("the new tags or meta take {length} bytes; at most {limit} fit, so shorten or drop some")]
+    #[error(
+        "the new tags or meta take {length} bytes; at most {limit} fit, so shorten or drop some"
+    )]
     TooLong {
         /// Bytes they take.
         length: usize,

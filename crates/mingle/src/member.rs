@@ -45,9 +45,10 @@ impl Member {
     pub(crate) fn new(member: &mingle_proto::Member, rtt: LastRtt, clock: &Clock) -> Self {
         let versions = member.versions();
         let [.., delegate_max, _] = versions.0;
-        let tags = match memberlist::tags::decode(member.meta()) {
-            Ok(tags) if delegate_max >= SERF_DELEGATE => tags,
-            Ok(_) | Err(_) => BTreeMap::new(),
+        let tags = if delegate_max >= SERF_DELEGATE {
+            memberlist::tags::decode(member.meta())
+        } else {
+            BTreeMap::new()
         };
         Self {
             name: member.name().to_owned(),

@@ -42,6 +42,15 @@ impl<T> Subscription<T> {
     }
 }
 
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// Nobody has subscribed.
+    Unheard,
+    /// So many older items of slow subscribers were dropped for it.
+    Heard { dropped: usize },
+}
+
 /// The publishing side of subscriptions to one thing.
 #[derive(Debug)]
 pub(crate) struct Topic<T> {
@@ -70,18 +79,16 @@ impl<T: Clone> Topic<T> {
         Subscription { queue }
     }
 
-    /// Gives every subscriber one more item of so many bytes; returns how many older ones were
-    /// dropped for it.
-    pub(crate) fn publish(&self, item: &T, bytes: usize) -> usize {
-        let mut dropped = 0;
-        lock(&self.subscribers).queues.retain(|queue| match queue.upgrade() {
-            Some(queue) => {
-                dropped += queue.push(item.clone(), bytes);
-                true
-            }
-            None => false,
-        });
-        dropped
+    /// Gives every subscriber one more item of so many bytes. Makes none when nobody listens.
+    pub(crate) fn publish(&self, bytes: usize, item: impl FnOnce() -> T) -> Published {
+        let mut subscribers = lock(&self.subscribers);
+        subscribers.queues.retain(|queue| queue.strong_count() > 0);
+        if subscribers.queues.is_empty() {
+            return Published::Unheard;
+        }
+        let item = item();
+        let queues = subscribers.queues.iter().filter_map(Weak::upgrade);
+        Published::Heard { dropped: queues.map(|queue| queue.push(item.clone(), bytes)).sum() }
     }
 
     /// Nothing comes any more.
@@ -196,8 +203,10 @@ mod tests {
     async fn a_full_queue_drops_the_oldest_and_says_so() {
         let topic = Topic::new();
         let mut subscription = topic.subscribe();
-        let dropped: usize = (0..MAX_ITEMS + 3).map(|n| topic.publish(&n, 0)).sum();
-        assert_eq!(dropped, 3);
+        assert_eq!(topic.publish(0, || 0), Published::Heard { dropped: 0 });
+        for n in 1..MAX_ITEMS + 3 {
+            topic.publish(0, || n);
+        }
         assert_eq!(subscription.next().await, Some(Item::Gap { missed: 3 }));
         assert_eq!(subscription.next().await, Some(Item::Item(3)));
     }
@@ -206,12 +215,13 @@ mod tests {
     async fn bytes_are_bounded_but_one_item_always_fits() {
         let topic = Topic::new();
         let mut subscription = topic.subscribe();
-        topic.publish(&1, MAX_BYTES);
-        assert_eq!(topic.publish(&2, MAX_BYTES * 2), 1);
+        topic.publish(MAX_BYTES, || 1);
+        assert_eq!(topic.publish(MAX_BYTES * 2, || 2), Published::Heard { dropped: 1 });
         topic.close();
         assert_eq!(subscription.next().await, Some(Item::Gap { missed: 1 }));
         assert_eq!(subscription.next().await, Some(Item::Item(2)));
         assert_eq!(subscription.next().await, None);
         assert_eq!(topic.subscribe().next().await, None);
+        assert_eq!(topic.publish(0, || 3), Published::Unheard);
     }
 }

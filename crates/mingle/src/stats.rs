@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mingle_proto::{Counter, Counters};
+use mingle_proto::{Counter, Counters, Node};
 use mingle_wire::{DecodeError, OpenError};
 
 macro_rules! tallies {
@@ -54,14 +54,22 @@ tallies! {
     DialsRefused = "dials_refused",
     /// Dials that did not reach anybody.
     DialsFailed = "dials_failed",
-    /// Streams that broke or timed out before their message was whole.
+    /// Streams that broke before their message was whole.
     StreamsBroken = "streams_broken",
+    /// Streams that took too long.
+    StreamsTimedOut = "streams_timed_out",
+    /// Streams that were encrypted although we have no key.
+    EncryptedUnexpectedly = "streams_encrypted_unexpectedly",
     /// Messages on streams that were refused before the node saw them.
     StreamMessagesRefused = "stream_messages_refused",
     /// Changes that slow watches did not get one by one.
     WatchChangesMissed = "watch_changes_missed",
     /// User messages that slow subscribers did not get.
     MessagesMissed = "messages_missed",
+    /// User messages that came while nobody had subscribed.
+    MessagesUnheard = "messages_unheard",
+    /// Application states that came while nobody had subscribed.
+    UserStatesUnheard = "user_states_unheard",
     /// Application states that slow subscribers did not get.
     UserStatesMissed = "user_states_missed",
     /// Notices that slow subscribers did not get.
@@ -90,8 +98,8 @@ impl Tallies {
         self.counts[tally as usize].fetch_add(times, Ordering::Relaxed);
     }
 
-    pub(crate) fn unopened(&self, reason: OpenError) {
-        self.unopened[reason.index()].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn unopened(&self, reason: OpenError, times: u32) {
+        self.unopened[reason.index()].fetch_add(times.into(), Ordering::Relaxed);
     }
 }
 
@@ -155,18 +163,29 @@ impl Stats {
         self.stats.push(Stat { name, reason: None, help, kind: Kind::Counter, value });
     }
 
-    fn reason(
-        &mut self,
-        name: &'static str,
-        reason: &'static str,
-        help: &'static str,
-        value: u64,
-    ) {
+    fn reason(&mut self, name: &'static str, reason: &'static str, help: &'static str, value: u64) {
         let reason = Some(reason);
         self.stats.push(Stat { name, reason, help, kind: Kind::Counter, value });
     }
 
-    pub(crate) fn add_node(&mut self, counters: &Counters) {
+    pub(crate) fn add_node(&mut self, node: &Node) {
+        let size = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let members = node.members().count();
+        self.gauge("members", "Members known, in whatever state.", size(members));
+        let live = node.live_count();
+        self.gauge("members_live", "Members alive or suspect, this node included.", size(live));
+        let suspected = node.suspected();
+        self.gauge("members_suspected", "Members accused and not heard yet.", size(suspected));
+        self.gauge("view_version", "Changes of the view so far.", node.view_version());
+        let help = "Equal on nodes that see the same live members saying the same.";
+        self.gauge("view_fingerprint", help, node.view_fingerprint());
+        let help = "The health score; 0 is healthy.";
+        self.gauge("health_score", help, node.health().into());
+        self.gauge("claims_queued", "Claims that wait to be gossiped.", size(node.queued()));
+        self.add_counters(node.counters());
+    }
+
+    fn add_counters(&mut self, counters: &Counters) {
         for &counter in Counter::ALL {
             self.counter(counter.name(), counter.help().trim(), counters.get(counter));
         }

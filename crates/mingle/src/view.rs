@@ -120,18 +120,9 @@ impl View {
         self.member(name).expect("the local member is there from the start and never reaped")
     }
 
-    pub(crate) fn version(&self) -> u64 {
-        self.read().version
-    }
-
     /// Takes a change over and gives it to every watch; returns how many changes slow watches have
     /// lost by it.
-    pub(crate) fn publish(
-        &self,
-        change: Change,
-        member: Member,
-        evidence: Arc<Evidence>,
-    ) -> usize {
+    pub(crate) fn publish(&self, change: Change, member: Member, evidence: Arc<Evidence>) -> usize {
         let member = Arc::new(member);
         let mut table = self.write();
         table.version += 1;

@@ -1,0 +1,645 @@
+//! The one task that owns the node: it waits, tells the node what has come, and does what the node
+//! wants done. Doing so never waits for anything.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mingle_proto::{
+    Answer, Content, Done, ExchangeEnd, ExchangeId, Input, Instant, Node, Output, Recipient as To,
+    RequestId, Room, SendFailure,
+};
+use mingle_wire::{Checksum, OpenError, Scratch, StreamError, memberlist};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tracing::{debug, error, trace};
+
+use crate::clock::Clock;
+use crate::cluster::{Message, Notice, PeerState, Recipient, Reply};
+use crate::exchange::{self, Dial, Finished, Limits, Open, Outcome};
+use crate::flag::Flag;
+use crate::join;
+use crate::member::{LastRtt, Member};
+use crate::nonces::Nonces;
+use crate::queue::{Topic, lock};
+use crate::refusals::Refusals;
+use crate::sealer::Sealer;
+use crate::stats::{Stats, Tallies, Tally};
+use crate::transport::Transport;
+use crate::view::View;
+use crate::{Cluster, events};
+
+/// What a node starts with.
+pub(crate) struct Launch {
+    pub(crate) node: Node,
+    pub(crate) clock: Clock,
+    pub(crate) sealer: Sealer,
+    pub(crate) join_port: u16,
+    pub(crate) packet_size: usize,
+    pub(crate) seeds: Vec<String>,
+    pub(crate) retry_interval: Duration,
+}
+
+/// What handles, the driver and the tasks of streams have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) join_port: u16,
+    pub(crate) view: View,
+    pub(crate) messages: Topic<Message>,
+    pub(crate) user_states: Topic<PeerState>,
+    pub(crate) notices: Topic<Notice>,
+    pub(crate) sealer: Sealer,
+    pub(crate) tallies: Tallies,
+    pub(crate) limits: Limits,
+    refusals: Refusals,
+    /// Raised by whoever wants the node to stop.
+    pub(crate) stop: Flag,
+    /// Raised when it has.
+    pub(crate) stopped: Flag,
+    /// Raised by the first join that succeeds; lowered for good when the node stops before.
+    pub(crate) joined: Flag,
+    last_stats: Mutex<Stats>,
+}
+
+impl Shared {
+    /// The numbers as the driver left them.
+    pub(crate) fn last_stats(&self) -> Stats {
+        lock(&self.last_stats).clone()
+    }
+
+    /// Counts a stream that was refused, and lets the operator know why.
+    pub(crate) fn refused_stream(&self, peer: SocketAddr, error: StreamError) {
+        match error {
+            StreamError::Envelope(reason) => self.tallies.unopened(reason, 1),
+            StreamError::RemotePlaintext => self.tallies.unopened(OpenError::NotEncrypted, 1),
+            StreamError::RemoteEncrypted => self.tallies.count(Tally::EncryptedUnexpectedly),
+            StreamError::Truncated => self.tallies.count(Tally::StreamsBroken),
+            StreamError::FrameTooLong | StreamError::MessageTooLong | StreamError::Message(_) => {
+                self.tallies.count(Tally::StreamMessagesRefused);
+            }
+        }
+        self.refusals.tell_stream(peer, error);
+    }
+}
+
+/// Whatever ends the driver, those who wait for its end are told.
+struct Farewell(Arc<Shared>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.view.close();
+        self.0.messages.close();
+        self.0.user_states.close();
+        self.0.notices.close();
+        self.0.joined.settle(false);
+        self.0.stopped.settle(true);
+    }
+}
+
+/// What a handle wants.
+pub(crate) enum Command {
+    Join { to: SocketAddr, reply: Reply },
+    Leave(Reply),
+    SetMeta { meta: Vec<u8>, reply: Reply },
+    SetAckPayload(Vec<u8>),
+    SetUserState(Vec<u8>),
+    Send { to: Recipient, payload: Vec<u8>, reply: Reply },
+    SendStream { to: Recipient, payload: Vec<u8>, reply: Reply },
+    Stats(oneshot::Sender<Stats>),
+}
+
+/// Commands that may wait; handles wait for room.
+const MAX_COMMANDS: usize = 256;
+
+/// Starts the driver, and gives the first handle.
+pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
+    let Launch { node, clock, sealer, join_port, packet_size, seeds, retry_interval } = launch;
+    let local = node.local();
+    let shared = Arc::new(Shared {
+        name: local.name().to_owned(),
+        local_addr: transport.local_addr(),
+        join_port,
+        view: View::new(Member::new(&local, LastRtt::default(), &clock)),
+        messages: Topic::new(),
+        user_states: Topic::new(),
+        notices: Topic::new(),
+        sealer,
+        tallies: Tallies::new(),
+        limits: Limits::new(),
+        refusals: Refusals::default(),
+        stop: Flag::new(),
+        stopped: Flag::new(),
+        joined: Flag::new(),
+        last_stats: Mutex::default(),
+    });
+    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+    let mut helpers = JoinSet::new();
+    if !seeds.is_empty() {
+        helpers.spawn(join::join_seeds(sender.downgrade(), seeds, join_port, retry_interval));
+    }
+    let driver = Driver {
+        node,
+        clock,
+        transport: Arc::new(transport),
+        shared: Arc::clone(&shared),
+        commands,
+        packet_size,
+        exchanges: BTreeMap::new(),
+        steps: JoinSet::new(),
+        helpers,
+        replies: Vec::new(),
+        failures: Vec::new(),
+        requests: BTreeMap::new(),
+        next_request: 0,
+        next_theirs: 0,
+        user_state: Vec::new(),
+        nonces: Nonces::default(),
+        inbox: vec![0; LARGEST_DATAGRAM],
+        body: Vec::new(),
+        outbox: Vec::new(),
+        scratch: Scratch::default(),
+        lag: Duration::ZERO,
+        worst_lag: Duration::ZERO,
+    };
+    tokio::spawn(driver.run(Farewell(Arc::clone(&shared))));
+    Cluster { commands: sender, shared }
+}
+
+struct Driver<T: Transport> {
+    node: Node,
+    clock: Clock,
+    transport: Arc<T>,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    packet_size: usize,
+    exchanges: BTreeMap<ExchangeId, Slot<T::Stream>>,
+    steps: JoinSet<Finished<T::Stream>>,
+    helpers: JoinSet<()>,
+    /// Replies that the node may yet say are the last ones.
+    replies: Vec<(ExchangeId, Open<T::Stream>, Vec<u8>)>,
+    /// What came of outputs at once, to be told when all outputs are done.
+    failures: Vec<Failure>,
+    requests: BTreeMap<RequestId, Reply>,
+    next_request: u64,
+    next_theirs: u64,
+    user_state: Vec<u8>,
+    nonces: Nonces,
+    inbox: Vec<u8>,
+    body: Vec<u8>,
+    outbox: Vec<u8>,
+    scratch: Scratch,
+    lag: Duration,
+    worst_lag: Duration,
+}
+
+/// Where the stream of an exchange is.
+enum Slot<S> {
+    /// With a task.
+    Running(AbortHandle),
+    /// Here, until the node says what to do.
+    Held(Open<S>),
+}
+
+#[derive(Clone, Copy)]
+enum Failure {
+    Send { to: SocketAddr, kind: SendFailure },
+    Exchange(ExchangeId, ExchangeEnd),
+}
+
+/// Why the driver woke up.
+enum Wake<S> {
+    Stop,
+    Command(Option<Command>),
+    Packets(io::Result<()>),
+    Accepted(io::Result<(S, SocketAddr)>),
+    Step(Option<Result<Finished<S>, JoinError>>),
+    Time,
+}
+
+const LARGEST_DATAGRAM: usize = 65_536;
+/// Datagrams taken in one go, before anything else has its turn.
+const DATAGRAMS_AT_ONCE: usize = 256;
+/// Steps taken in one go.
+const STEPS_AT_ONCE: usize = 256;
+/// The longest sleep: tokio's clock stands still while the machine is suspended, and ours does not.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Further rounds of outputs because of what came of the ones before; the rest waits for the next
+/// wake-up.
+const MAX_ROUNDS: usize = 4;
+
+impl<T: Transport> Driver<T> {
+    async fn run(mut self, farewell: Farewell) {
+        self.drain();
+        loop {
+            match self.wait().await {
+                Wake::Stop | Wake::Command(None) => break,
+                Wake::Command(Some(command)) => self.on_command(command),
+                Wake::Packets(Ok(())) => self.take_packets(),
+                Wake::Packets(Err(error)) => self.on_receive_error(&error),
+                Wake::Accepted(accepted) => self.on_accepted(accepted),
+                Wake::Step(Some(finished)) => self.on_step(finished),
+                Wake::Step(None) | Wake::Time => {}
+            }
+            self.fire();
+        }
+        *lock(&self.shared.last_stats) = self.stats();
+        self.helpers.shutdown().await;
+        self.steps.shutdown().await;
+        debug!(name = ?self.shared.name, "stopped");
+        // The sockets are closed before anybody is told that they are.
+        drop(self);
+        drop(farewell);
+    }
+
+    async fn wait(&mut self) -> Wake<T::Stream> {
+        let due = self.node.poll_timeout();
+        let nap = due.map_or(LONGEST_SLEEP, |due| self.clock.until(due)).min(LONGEST_SLEEP);
+        tokio::select! {
+            _ = self.shared.stop.wait() => Wake::Stop,
+            command = self.commands.recv() => Wake::Command(command),
+            ready = self.transport.readable() => Wake::Packets(ready),
+            accepted = self.transport.accept() => Wake::Accepted(accepted),
+            step = self.steps.join_next(), if !self.steps.is_empty() => Wake::Step(step),
+            () = tokio::time::sleep(nap) => Wake::Time,
+        }
+    }
+
+    /// Lets the node's deadlines fire. What has arrived by now counts before anybody is accused.
+    fn fire(&mut self) {
+        let Some(due) = self.node.poll_timeout().filter(|&due| due <= self.clock.now()) else {
+            return;
+        };
+        self.take_packets();
+        self.take_steps();
+        let now = self.clock.now();
+        self.lag = now.since(due);
+        self.worst_lag = self.worst_lag.max(self.lag);
+        self.handle(now, Input::Timeout);
+    }
+
+    /// The only way into the node but for packets: one input, and then all outputs.
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.node.handle(now, input);
+        self.drain();
+    }
+
+    fn take_packets(&mut self) {
+        for _ in 0..DATAGRAMS_AT_ONCE {
+            match self.transport.try_recv_from(&mut self.inbox) {
+                Ok((length, from)) => self.on_datagram(length, from),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => self.on_receive_error(&error),
+            }
+        }
+    }
+
+    /// An ICMP message about an earlier packet, or nothing worth more than a count.
+    fn on_receive_error(&self, error: &io::Error) {
+        debug!(%error, "receiving");
+        self.shared.tallies.count(Tally::ReceiveErrors);
+    }
+
+    fn on_datagram(&mut self, length: usize, from: SocketAddr) {
+        let now = self.clock.now();
+        trace!(%from, length, "packet in");
+        self.shared.tallies.count(Tally::DatagramsIn);
+        self.shared.tallies.add(Tally::DatagramBytesIn, length);
+        let sealing = self.shared.sealer.current();
+        let Self { node, inbox, scratch, .. } = self;
+        let datagram = &inbox[..length];
+        let refused = node.counters().refused_in_all();
+        let opened = sealing.envelope.open_packet(datagram, scratch, |body| {
+            node.handle(now, Input::Packet { from, received: now, body });
+        });
+        match opened {
+            Ok(opened) => {
+                if let Some(reason) = opened.reason {
+                    self.shared.tallies.unopened(reason, opened.refused);
+                }
+                let refused = node.counters().refused_in_all() > refused;
+                if refused && sealing.envelope.keyring.is_empty() {
+                    self.shared.refusals.tell_garbled(from, datagram);
+                }
+            }
+            Err(reason) => {
+                self.shared.tallies.unopened(reason, 1);
+                self.shared.refusals.tell_packet(from, reason);
+            }
+        }
+        self.drain();
+    }
+
+    fn on_command(&mut self, command: Command) {
+        use mingle_proto::Command as Order;
+        let now = self.clock.now();
+        let order = match &command {
+            Command::Join { to, .. } => Order::Join { request: self.request(), to: *to },
+            Command::Leave(_) => Order::Leave { request: self.request() },
+            Command::SetMeta { meta, .. } => Order::SetMeta { request: self.request(), meta },
+            Command::SetAckPayload(payload) => Order::SetAckPayload(payload),
+            Command::Send { to, payload, .. } => {
+                Order::Send { request: self.request(), to: to.into(), payload }
+            }
+            Command::SendStream { to, payload, .. } => {
+                Order::SendStream { request: self.request(), to: to.into(), payload }
+            }
+            Command::SetUserState(_) | Command::Stats(_) => return self.on_own_command(command),
+        };
+        self.node.handle(now, Input::Command(order));
+        let request = RequestId(self.next_request);
+        match command {
+            Command::Join { reply, .. }
+            | Command::Leave(reply)
+            | Command::SetMeta { reply, .. }
+            | Command::Send { reply, .. }
+            | Command::SendStream { reply, .. } => {
+                self.requests.insert(request, reply);
+            }
+            Command::SetAckPayload(_) | Command::SetUserState(_) | Command::Stats(_) => {}
+        }
+        self.drain();
+    }
+
+    /// What the node need not know.
+    fn on_own_command(&mut self, command: Command) {
+        match command {
+            Command::SetUserState(state) => self.user_state = state,
+            // Whoever asked may have gone away by now.
+            Command::Stats(reply) => drop(reply.send(self.stats())),
+            Command::Join { .. }
+            | Command::Leave(_)
+            | Command::SetMeta { .. }
+            | Command::SetAckPayload(_)
+            | Command::Send { .. }
+            | Command::SendStream { .. } => {}
+        }
+    }
+
+    fn request(&mut self) -> RequestId {
+        self.next_request += 1;
+        RequestId(self.next_request)
+    }
+
+    fn on_accepted(&mut self, accepted: io::Result<(T::Stream, SocketAddr)>) {
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                debug!(%error, "accepting");
+                return self.shared.tallies.count(Tally::AcceptErrors);
+            }
+        };
+        let Ok(place) = Arc::clone(&self.shared.limits.theirs).try_acquire_owned() else {
+            debug!(%from, "too many streams are open");
+            return self.shared.tallies.count(Tally::StreamsRefused);
+        };
+        self.shared.tallies.count(Tally::StreamsAccepted);
+        self.next_theirs += 1;
+        let exchange = ExchangeId::Theirs(self.next_theirs);
+        let within = self.node.config().tcp_timeout;
+        let shared = Arc::clone(&self.shared);
+        self.run_step(exchange, exchange::accept(stream, from, shared, place, within));
+    }
+
+    /// Gives an exchange to a task until its next message, or its end.
+    fn run_step(
+        &mut self,
+        exchange: ExchangeId,
+        step: impl Future<Output = Outcome<T::Stream>> + Send + 'static,
+    ) {
+        let step = async move { Finished { exchange, outcome: step.await } };
+        let task = self.steps.spawn(step);
+        self.exchanges.insert(exchange, Slot::Running(task));
+    }
+
+    fn take_steps(&mut self) {
+        for _ in 0..STEPS_AT_ONCE {
+            let Some(finished) = self.steps.try_join_next() else { return };
+            self.on_step(finished);
+        }
+    }
+
+    fn on_step(&mut self, finished: Result<Finished<T::Stream>, JoinError>) {
+        let Finished { exchange, outcome } = match finished {
+            Ok(finished) => finished,
+            Err(failed) if failed.is_panic() => return self.on_panic(&failed),
+            Err(_aborted) => return,
+        };
+        let now = self.clock.now();
+        // Without a slot, the node has closed the exchange, and wants to hear no more of it.
+        let Some(Slot::Running(_)) = self.exchanges.remove(&exchange) else { return };
+        match (outcome, exchange) {
+            (Outcome::Message { open, body }, ExchangeId::Theirs(_)) => {
+                let from = open.peer;
+                self.exchanges.insert(exchange, Slot::Held(open));
+                self.handle(now, Input::Exchange { exchange, from, body: &body });
+            }
+            (Outcome::Message { open, body }, ExchangeId::Ours(_)) => {
+                self.exchanges.insert(exchange, Slot::Held(open));
+                self.handle(now, Input::ExchangeMessage { exchange, body: &body });
+            }
+            (Outcome::Ended(end), _) => self.handle(now, Input::ExchangeEnded { exchange, end }),
+        }
+    }
+
+    /// A bug of ours; the exchange ends, and the node goes on.
+    fn on_panic(&mut self, failed: &JoinError) {
+        error!(%failed, "a stream's task panicked");
+        let of_task = |slot: &Slot<T::Stream>| match slot {
+            Slot::Running(task) => task.id() == failed.id(),
+            Slot::Held(_) => false,
+        };
+        let found = self.exchanges.iter().find(|(_, slot)| of_task(slot));
+        if let Some((&exchange, _)) = found {
+            self.exchanges.remove(&exchange);
+            let end = ExchangeEnd::Broken;
+            self.handle(self.clock.now(), Input::ExchangeEnded { exchange, end });
+        }
+    }
+
+    /// Does all that the node wants done, and tells it what came of it at once.
+    fn drain(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            self.drain_outputs();
+            self.send_replies();
+            if self.failures.is_empty() {
+                return;
+            }
+            let now = self.clock.now();
+            for failure in std::mem::take(&mut self.failures) {
+                let input = match failure {
+                    Failure::Send { to, kind } => Input::SendFailed { to, kind },
+                    Failure::Exchange(exchange, end) => Input::ExchangeEnded { exchange, end },
+                };
+                self.node.handle(now, input);
+            }
+        }
+    }
+
+    fn drain_outputs(&mut self) {
+        loop {
+            let overhead = self.shared.sealer.current().envelope.overhead();
+            let room = Room::of_packet(self.packet_size.saturating_sub(overhead));
+            let Some(output) = self.node.poll_output(room, &mut self.body) else { return };
+            match output {
+                Output::Packet { to, checksum, left: _ } => self.send_packet(to, checksum),
+                Output::Dial { exchange, to, deadline, answer, content } => {
+                    self.add_user_state(content);
+                    self.dial(exchange, to, deadline, answer);
+                }
+                Output::Reply { exchange, content } => {
+                    self.add_user_state(content);
+                    self.reply(exchange);
+                }
+                Output::Close { exchange } => self.close(exchange),
+                Output::Event(event) => self.on_event(event),
+            }
+        }
+    }
+
+    fn add_user_state(&mut self, content: Content) {
+        match content {
+            Content::PushPull { join: _ } if !self.user_state.is_empty() => {
+                memberlist::append_user_state(&mut self.body, &self.user_state);
+            }
+            Content::PushPull { .. } | Content::Whole => {}
+        }
+    }
+
+    fn send_packet(&mut self, to: SocketAddr, checksum: Checksum) {
+        let sealing = self.shared.sealer.current();
+        let nonce = sealing.nonce(|| self.nonces.draw());
+        self.outbox.clear();
+        let Self { body, scratch, outbox, .. } = self;
+        sealing.envelope.seal_packet(body, checksum, nonce, scratch, outbox);
+        match self.transport.try_send_to(outbox, to) {
+            Ok(()) => {
+                trace!(%to, length = outbox.len(), "packet out");
+                self.shared.tallies.count(Tally::DatagramsOut);
+                self.shared.tallies.add(Tally::DatagramBytesOut, outbox.len());
+            }
+            Err(error) => {
+                debug!(%to, %error, "sending");
+                self.shared.tallies.count(Tally::DatagramsUnsent);
+                self.failures.push(Failure::Send { to, kind: kind_of(&error) });
+            }
+        }
+    }
+
+    fn dial(&mut self, exchange: ExchangeId, to: SocketAddr, deadline: Instant, answer: Answer) {
+        let Ok(place) = Arc::clone(&self.shared.limits.ours).try_acquire_owned() else {
+            self.shared.tallies.count(Tally::DialsRefused);
+            return self.failures.push(Failure::Exchange(exchange, ExchangeEnd::NoRoom));
+        };
+        let message = std::mem::take(&mut self.body);
+        let dial = Dial { to, message, answer, within: self.clock.until(deadline), place };
+        let (transport, shared) = (Arc::clone(&self.transport), Arc::clone(&self.shared));
+        self.run_step(exchange, exchange::dial(transport, shared, dial));
+    }
+
+    fn reply(&mut self, exchange: ExchangeId) {
+        match self.exchanges.remove(&exchange) {
+            Some(Slot::Held(open)) => {
+                self.replies.push((exchange, open, std::mem::take(&mut self.body)));
+            }
+            Some(Slot::Running(_)) => debug_assert!(false, "{exchange:?} has nothing to answer"),
+            None => {}
+        }
+    }
+
+    fn close(&mut self, exchange: ExchangeId) {
+        let within = self.node.config().tcp_timeout;
+        if let Some(place) = self.replies.iter().position(|(reply, ..)| *reply == exchange) {
+            let (exchange, open, message) = self.replies.swap_remove(place);
+            let step = exchange::reply_and_close(open, message, within);
+            // It has no slot: nobody wants to hear of it any more.
+            self.steps.spawn(async move { Finished { exchange, outcome: step.await } });
+        }
+        if let Some(Slot::Running(task)) = self.exchanges.remove(&exchange) {
+            task.abort();
+        }
+    }
+
+    /// Those that the node did not close wait for a further message.
+    fn send_replies(&mut self) {
+        let within = self.node.config().tcp_timeout;
+        for (exchange, open, message) in std::mem::take(&mut self.replies) {
+            self.run_step(exchange, exchange::reply(open, message, within));
+        }
+    }
+
+    fn on_event(&mut self, event: mingle_proto::Event) {
+        use mingle_proto::Event;
+        match event {
+            Event::Completed { request, result } => {
+                if let Ok(Done::Joined { .. }) = result {
+                    self.shared.joined.settle(true);
+                }
+                if let Some(reply) = self.requests.remove(&request) {
+                    // Whoever asked may have gone away by now.
+                    let _ = reply.send(result);
+                }
+            }
+            Event::Refuted { incarnation, evidence } => {
+                let local = self.node.local();
+                events::refuted(&self.shared, &local, incarnation, evidence, &self.clock);
+            }
+            event => events::publish(&self.shared, event, &self.clock),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        stats.add_node(&self.node);
+        stats.add_driver(&self.shared.tallies);
+        stats.gauge(
+            "loop_lag_microseconds",
+            "How late the last deadline fired.",
+            microseconds(self.lag),
+        );
+        stats.gauge(
+            "loop_lag_max_microseconds",
+            "How late a deadline has fired at the worst.",
+            microseconds(self.worst_lag),
+        );
+        stats.gauge(
+            "messages_sealed_under_key",
+            "Messages encrypted under the primary key; change it well before 2^32.",
+            self.shared.sealer.sealed(),
+        );
+        stats.gauge(
+            "exchanges_open",
+            "Streams that are open.",
+            self.exchanges.len().try_into().unwrap_or(u64::MAX),
+        );
+        stats
+    }
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What an error on sending means to the node.
+fn kind_of(error: &io::Error) -> SendFailure {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SendFailure::NoRoom,
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => SendFailure::Unreachable,
+        _ => SendFailure::Other,
+    }
+}
+
+impl<'a> From<&'a Recipient> for To<'a> {
+    fn from(recipient: &'a Recipient) -> Self {
+        match recipient {
+            Recipient::Member(name) => Self::Member(name),
+            Recipient::Address(address) => Self::Address(*address),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the node tells goes to the view, to subscribers and to the log.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mingle_proto::{Change, Event, Evidence};
+use mingle_wire::Incarnation;
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::cluster::{Message, Notice, PeerState};
+use crate::driver::Shared;
+use crate::member::{LastRtt, Member};
+use crate::queue::Published;
+use crate::stats::Tally;
+
+pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
+    match event {
+        Event::Member { change, member, evidence } => {
+            changed(shared, change, &member, evidence, clock);
+        }
+        Event::Conflict { member, other } => {
+            let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
+            conflict(shared, member.name(), held, claimed);
+        }
+        Event::Health { score } => {
+            debug!(score, "health");
+            let published = shared.notices.publish(0, || Notice::Health { score });
+            count(shared, published, None, Tally::NoticesMissed);
+        }
+        Event::UserMessage { from, via, payload } => {
+            let message = || Message { from, via, payload: payload.as_slice().into() };
+            let published = shared.messages.publish(payload.len(), message);
+            count(shared, published, Some(Tally::MessagesUnheard), Tally::MessagesMissed);
+        }
+        Event::UserState { from, join, state } => {
+            let peer_state = || PeerState { from, join, state: state.as_slice().into() };
+            let published = shared.user_states.publish(state.len(), peer_state);
+            count(shared, published, Some(Tally::UserStatesUnheard), Tally::UserStatesMissed);
+        }
+        Event::Pong { member, rtt, payload } => {
+            if let Some(known) = shared.view.member(member.name()) {
+                known.rtt.set(rtt);
+            }
+            let pong = || Notice::Pong {
+                name: member.name().into(),
+                rtt,
+                payload: payload.as_slice().into(),
+            };
+            let published = shared.notices.publish(payload.len(), pong);
+            count(shared, published, None, Tally::NoticesMissed);
+        }
+        // The driver keeps these for itself: they need the node.
+        Event::Refuted { .. } | Event::Completed { .. } => {}
+    }
+}
+
+/// The local member has a higher incarnation; what is believed of it stays.
+pub(crate) fn refuted(
+    shared: &Shared,
+    local: &mingle_proto::Member,
+    incarnation: Incarnation,
+    evidence: Evidence,
+    clock: &Clock,
+) {
+    info!(%incarnation, cause = ?evidence.cause, via = ?evidence.via, lag = ?evidence.lag, "refuted");
+    shared.view.refresh(Member::new(local, LastRtt::default(), clock));
+    let evidence = Arc::new(evidence);
+    let published = shared.notices.publish(0, || Notice::Refuted { incarnation, evidence });
+    count(shared, published, None, Tally::NoticesMissed);
+}
+
+fn changed(
+    shared: &Shared,
+    change: Change,
+    member: &mingle_proto::Member,
+    evidence: Evidence,
+    clock: &Clock,
+) {
+    info!(
+        change = change.as_str(),
+        member = ?member.name(),
+        address = %member.address(),
+        incarnation = %member.incarnation,
+        before = ?evidence.before,
+        cause = ?evidence.cause,
+        via = ?evidence.via,
+        last_ack = ?evidence.last_ack,
+        lag = ?evidence.lag,
+        "membership"
+    );
+    let known = shared.view.member(member.name());
+    let same_place = known.filter(|known| known.address == member.address().socket_addr());
+    let rtt = same_place.map(|known| known.rtt.clone()).unwrap_or_default();
+    let member = Member::new(member, rtt, clock);
+    let dropped = shared.view.publish(change, member, Arc::new(evidence));
+    shared.tallies.add(Tally::WatchChangesMissed, dropped);
+}
+
+fn conflict(shared: &Shared, name: &str, held: SocketAddr, claimed: SocketAddr) {
+    warn!(name = ?name, %held, %claimed, "two nodes claim one name; give one of them another");
+    let notice = || Notice::Conflict { name: name.into(), held, claimed };
+    let published = shared.notices.publish(0, notice);
+    count(shared, published, None, Tally::NoticesMissed);
+}
+
+fn count(shared: &Shared, published: Published, unheard: Option<Tally>, missed: Tally) {
+    match (published, unheard) {
+        (Published::Heard { dropped }, _) => shared.tallies.add(missed, dropped),
+        (Published::Unheard, Some(unheard)) => shared.tallies.count(unheard),
+        (Published::Unheard, None) => {}
+    }
+}

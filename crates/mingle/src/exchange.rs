@@ -1,0 +1,311 @@
+//! What the tasks of streams do: one step of an exchange each, from the driver and back to it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mingle_proto::{Answer, ExchangeEnd, ExchangeId};
+use mingle_wire::{Side, StreamDecoder, StreamError, StreamMessage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::driver::Shared;
+use crate::sealer::{Sealing, draw_nonce};
+use crate::stats::Tally;
+use crate::transport::Transport;
+
+/// What all steps of a node share.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// Exchanges that we dialled.
+    pub(crate) ours: Arc<Semaphore>,
+    /// Exchanges that peers dialled.
+    pub(crate) theirs: Arc<Semaphore>,
+    /// Bytes in the buffers of all streams.
+    bytes: Arc<Semaphore>,
+    /// Messages that are being decrypted and decompressed.
+    decodes: Semaphore,
+}
+
+const MAX_OURS: usize = 128;
+const MAX_THEIRS: usize = 128;
+const MAX_BYTES: usize = 128 << 20;
+/// Each may take 40 MiB before its size is known and counted.
+const MAX_DECODES: usize = 2;
+
+impl Limits {
+    pub(crate) fn new() -> Self {
+        Self {
+            ours: Arc::new(Semaphore::new(MAX_OURS)),
+            theirs: Arc::new(Semaphore::new(MAX_THEIRS)),
+            bytes: Arc::new(Semaphore::new(MAX_BYTES)),
+            decodes: Semaphore::new(MAX_DECODES),
+        }
+    }
+}
+
+/// A stream, and what belongs to it, between two steps.
+pub(crate) struct Open<S> {
+    stream: S,
+    /// The other end.
+    pub(crate) peer: SocketAddr,
+    side: Side,
+    decoder: StreamDecoder,
+    sealing: Arc<Sealing>,
+    shared: Arc<Shared>,
+    /// What the buffers take of the budget.
+    charge: Option<OwnedSemaphorePermit>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A step that is over.
+pub(crate) struct Finished<S> {
+    pub(crate) exchange: ExchangeId,
+    pub(crate) outcome: Outcome<S>,
+}
+
+/// What came of a step.
+pub(crate) enum Outcome<S> {
+    /// The peer's message is whole.
+    Message { open: Open<S>, body: Vec<u8> },
+    /// The exchange is over.
+    Ended(ExchangeEnd),
+}
+
+/// What to do on a stream that is to be dialled.
+pub(crate) struct Dial {
+    pub(crate) to: SocketAddr,
+    pub(crate) message: Vec<u8>,
+    pub(crate) answer: Answer,
+    pub(crate) within: Duration,
+    pub(crate) place: OwnedSemaphorePermit,
+}
+
+/// Dials, writes the message, and reads the answer if there will be one.
+pub(crate) async fn dial<T: Transport>(
+    transport: Arc<T>,
+    shared: Arc<Shared>,
+    dial: Dial,
+) -> Outcome<T::Stream> {
+    let Dial { to, message, answer, within, place } = dial;
+    let tallies = Arc::clone(&shared);
+    let work = async {
+        let stream = match transport.dial(to).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                debug!(%to, %error, "dial");
+                shared.tallies.count(Tally::DialsFailed);
+                return Outcome::Ended(ExchangeEnd::Unreachable);
+            }
+        };
+        let mut open = Open::new(stream, to, Side::Dialer, shared, place);
+        if let Err(error) = open.write(&message).await {
+            return open.broken(&error);
+        }
+        drop(message);
+        match answer {
+            Answer::Expected => open.read().await,
+            Answer::None => match open.stream.shutdown().await {
+                Ok(()) => Outcome::Ended(ExchangeEnd::Closed),
+                Err(error) => open.broken(&error),
+            },
+        }
+    };
+    in_time(within, &tallies, work).await
+}
+
+/// Reads the first message on a stream that a peer dialled.
+pub(crate) async fn accept<S: Stream>(
+    stream: S,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    place: OwnedSemaphorePermit,
+    within: Duration,
+) -> Outcome<S> {
+    let tallies = Arc::clone(&shared);
+    let open = Open::new(stream, peer, Side::Listener, shared, place);
+    in_time(within, &tallies, open.read()).await
+}
+
+/// Writes a further message, and reads the next one.
+pub(crate) async fn reply<S: Stream>(
+    mut open: Open<S>,
+    message: Vec<u8>,
+    within: Duration,
+) -> Outcome<S> {
+    let tallies = Arc::clone(&open.shared);
+    let work = async {
+        match open.write(&message).await {
+            Ok(()) => open.read().await,
+            Err(error) => open.broken(&error),
+        }
+    };
+    in_time(within, &tallies, work).await
+}
+
+/// Writes the last message, and closes.
+pub(crate) async fn reply_and_close<S: Stream>(
+    mut open: Open<S>,
+    message: Vec<u8>,
+    within: Duration,
+) -> Outcome<S> {
+    let tallies = Arc::clone(&open.shared);
+    let work = async {
+        let written = open.write(&message).await;
+        match async { written.and(open.stream.shutdown().await) }.await {
+            Ok(()) => Outcome::Ended(ExchangeEnd::Closed),
+            Err(error) => open.broken(&error),
+        }
+    };
+    in_time(within, &tallies, work).await
+}
+
+async fn in_time<S>(
+    within: Duration,
+    shared: &Shared,
+    work: impl Future<Output = Outcome<S>>,
+) -> Outcome<S> {
+    timeout(within, work).await.unwrap_or_else(|_| {
+        shared.tallies.count(Tally::StreamsTimedOut);
+        Outcome::Ended(ExchangeEnd::TimedOut)
+    })
+}
+
+/// What a transport's streams are.
+pub(crate) trait Stream:
+    tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static
+{
+}
+
+impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static> Stream for S {}
+
+/// How much is read at a time.
+const CHUNK: usize = 16 << 10;
+
+/// Why no message came.
+enum Unread {
+    Io(io::Error),
+    Refused(StreamError),
+    Closed,
+    OverBudget,
+}
+
+impl<S: Stream> Open<S> {
+    fn new(
+        stream: S,
+        peer: SocketAddr,
+        side: Side,
+        shared: Arc<Shared>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let theirs = match side {
+            Side::Dialer => Side::Listener,
+            Side::Listener => Side::Dialer,
+        };
+        Self {
+            stream,
+            peer,
+            side,
+            decoder: StreamDecoder::new(theirs),
+            sealing: shared.sealer.current(),
+            shared,
+            charge: None,
+            _place: place,
+        }
+    }
+
+    async fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        let mut sealed = Vec::new();
+        let nonce = self.sealing.nonce(draw_nonce);
+        self.sealing.envelope.seal_stream(message, self.side, nonce, &mut sealed);
+        self.stream.write_all(&sealed).await?;
+        self.stream.flush().await?;
+        self.shared.tallies.add(Tally::StreamBytesOut, sealed.len());
+        Ok(())
+    }
+
+    async fn read(mut self) -> Outcome<S> {
+        match self.read_message().await {
+            Ok(body) => Outcome::Message { open: self, body },
+            Err(Unread::Closed) => Outcome::Ended(ExchangeEnd::Closed),
+            Err(Unread::Io(error)) => self.broken(&error),
+            Err(Unread::OverBudget) => {
+                self.shared.tallies.count(Tally::StreamsOverBudget);
+                Outcome::Ended(ExchangeEnd::Broken)
+            }
+            Err(Unread::Refused(error)) => {
+                self.refuse(error).await;
+                Outcome::Ended(ExchangeEnd::Broken)
+            }
+        }
+    }
+
+    async fn read_message(&mut self) -> Result<Vec<u8>, Unread> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            if let Some(body) = self.decode().await? {
+                return Ok(body);
+            }
+            let length = self.stream.read(&mut chunk).await.map_err(Unread::Io)?;
+            if length == 0 {
+                self.decoder.finish().map_err(Unread::Refused)?;
+                return Err(Unread::Closed);
+            }
+            self.shared.tallies.add(Tally::StreamBytesIn, length);
+            self.charge(length)?;
+            self.decoder.push(&chunk[..length]);
+        }
+    }
+
+    async fn decode(&mut self) -> Result<Option<Vec<u8>>, Unread> {
+        let shared = Arc::clone(&self.shared);
+        let turn = shared.limits.decodes.acquire().await;
+        let _turn = turn.expect("this semaphore is never closed");
+        let body = self.decoder.poll(&self.sealing.envelope).map_err(Unread::Refused)?;
+        if let Some(body) = &body {
+            self.charge(body.len())?;
+        }
+        Ok(body)
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), Unread> {
+        let bytes = u32::try_from(bytes).map_err(|_| Unread::OverBudget)?;
+        let budget = Arc::clone(&self.shared.limits.bytes);
+        let more = budget.try_acquire_many_owned(bytes).map_err(|_| Unread::OverBudget)?;
+        match &mut self.charge {
+            Some(charge) => charge.merge(more),
+            None => self.charge = Some(more),
+        }
+        Ok(())
+    }
+
+    fn broken(&self, error: &io::Error) -> Outcome<S> {
+        debug!(peer = %self.peer, %error, "stream");
+        self.shared.tallies.count(Tally::StreamsBroken);
+        Outcome::Ended(ExchangeEnd::Broken)
+    }
+
+    /// Counts the refusal, and tells a dialer whose settings differ (spec 5.2).
+    async fn refuse(&mut self, error: StreamError) {
+        self.shared.refused_stream(self.peer, error);
+        let Some(text) = error.reply().filter(|_| self.side == Side::Listener) else { return };
+        let mut message = Vec::new();
+        StreamMessage::Error(text).encode(&mut message);
+        if self.write(&message).await.is_err() || self.stream.shutdown().await.is_err() {
+            return;
+        }
+        // What is closed with bytes unread is reset, and the peer would not see the answer.
+        let linger = async {
+            let mut chunk = vec![0; CHUNK];
+            while matches!(self.stream.read(&mut chunk).await, Ok(length) if length > 0) {}
+        };
+        // Whether the peer was done by then does not matter.
+        let _ = timeout(LINGER, linger).await;
+    }
+}
+
+/// How long a peer may take to read why it was refused.
+const LINGER: Duration = Duration::from_secs(1);
