@@ -10,6 +10,22 @@
 //!
 //! Decoders never panic, never allocate by a length that a peer claims, and refuse what no honest
 //! node sends; every refusal is a [`DecodeError`] or an [`OpenError`] whose variants name a counter.
+//!
+//! ```
+//! use mingle_wire::memberlist::messages;
+//! use mingle_wire::{Checksum, Envelope, Message, Nack, Scratch, SeqNo};
+//!
+//! let (envelope, mut scratch) = (Envelope::default(), Scratch::default());
+//! let sent = Message::Nack(Nack { seq: SeqNo(7) });
+//! let (mut body, mut datagram) = (Vec::new(), Vec::new());
+//! sent.encode(&mut body);
+//! envelope.seal_packet(&body, Checksum::Add, [0; 12], &mut scratch, &mut datagram);
+//!
+//! let opened = envelope.open_packet(&datagram, &mut scratch, |body| {
+//!     assert_eq!(messages(body).next(), Some(Ok(sent)));
+//! });
+//! assert_eq!(opened.map(|opened| opened.refused), Ok(0));
+//! ```
 
 mod address;
 mod envelope;

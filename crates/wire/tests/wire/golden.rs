@@ -44,10 +44,11 @@ fn ours(old: &[u8], new: &[u8]) -> Vec<u8> {
 
 /// The golden file shortens long values to their first 16 bytes and a count.
 fn spelled(value: &Value, description: &str) -> Vec<u8> {
-    let digits = value.as_str().unwrap();
+    let digits = value.as_str().expect("digits");
     let Some((head, _)) = digits.split_once("...") else { return hex(digits) };
     let mut bytes = hex(head);
-    let length: usize = description.rsplit(' ').next().unwrap().parse().unwrap();
+    let length = description.rsplit(' ').next().and_then(|last| last.parse().ok());
+    let length: usize = length.expect("a length");
     let marker = bytes.iter().take_while(|byte| **byte != b'x').count();
     bytes.truncate(marker);
     bytes.resize(marker + length, b'x');
@@ -190,8 +191,7 @@ fn a_text_may_be_as_long_as_the_limit_and_no_longer() {
 
 /// Packs codes of nine bits from the lowest bit.
 fn codes(codes: &[u64]) -> Vec<u8> {
-    let bits =
-        codes.iter().enumerate().flat_map(|(_, code)| (0..9).map(move |bit| code >> bit & 1));
+    let bits = codes.iter().flat_map(|code| (0..9).map(move |bit| code >> bit & 1));
     let bits: Vec<u64> = bits.collect();
     let byte = |bits: &[u64]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit);
     bits.chunks(8).map(|bits| u8::try_from(byte(bits)).expect("eight bits")).collect()

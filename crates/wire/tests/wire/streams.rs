@@ -435,7 +435,7 @@ fn push_pull(good: u32, more: &[&[u8]]) -> Vec<u8> {
         writer.record(&up(Alive { address: local(1), ..alive(name, 1, META_DB, SERF) }));
     }
     writer.finish();
-    if let [] = more {
+    if more.is_empty() {
         return message;
     }
     // The count is behind "06 83 a4 Join c2 a5 Nodes" and below 128 here.
