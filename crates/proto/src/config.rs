@@ -68,6 +68,10 @@ pub struct Rules {
     pub lateness: Lateness,
     /// Whether what was reaped is remembered.
     pub tombstones: Tombstones,
+    /// When a helper says that the target did not answer it either.
+    pub nacks: Nacks,
+    /// How a refutation gets to those who hold us for dead.
+    pub refutations: Refutations,
 }
 
 /// How a claim and a belief make the next belief.
@@ -98,6 +102,26 @@ pub enum Lateness {
     DoubtsItself,
 }
 
+/// When a helper says that the target did not answer it either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nacks {
+    /// After `probe_timeout`, as Go does. Where that is half of the probe interval the nack comes a
+    /// round trip after the asker has stopped waiting.
+    AtTimeout,
+    /// After 80 % of `probe_timeout`, so that it is in time (Lifeguard, section IV-A).
+    InTime,
+}
+
+/// How a refutation gets to those who hold us for dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refutations {
+    /// By gossip alone. Two sides that have held each other for dead for long do not gossip with
+    /// each other, so both refute and neither hears it.
+    Gossiped,
+    /// By gossip, and by a view sent to the one who said so, at most one a second.
+    Shown,
+}
+
 /// Whether what was reaped is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tombstones {
@@ -114,6 +138,8 @@ impl Rules {
         addresses: Addresses::Spelling,
         lateness: Lateness::Ignored,
         tombstones: Tombstones::Forgotten,
+        nacks: Nacks::AtTimeout,
+        refutations: Refutations::Gossiped,
     };
 
     /// Ours.
@@ -122,6 +148,8 @@ impl Rules {
         addresses: Addresses::Endpoint,
         lateness: Lateness::DoubtsItself,
         tombstones: Tombstones::Kept,
+        nacks: Nacks::InTime,
+        refutations: Refutations::Shown,
     };
 }
 
@@ -349,7 +377,9 @@ pub enum ConfigError {
         high: u32,
     },
     /// Helpers would never be asked.
-    #[error("probe_timeout {timeout:?} is above probe_interval {interval:?}; set it below, so that helpers can be asked")]
+    #[error(
+        "probe_timeout {timeout:?} is above probe_interval {interval:?}; set it below, so that helpers can be asked"
+    )]
     ProbeTimeout {
         /// What it is.
         timeout: Duration,
@@ -372,7 +402,9 @@ pub enum ConfigError {
         character: char,
     },
     /// Meta above the bound.
-    #[error("the meta has {length} bytes; at most 512 fit into an alive message, so shorten or drop tags")]
+    #[error(
+        "the meta has {length} bytes; at most 512 fit into an alive message, so shorten or drop tags"
+    )]
     MetaTooLong {
         /// Its length.
         length: usize,

@@ -11,10 +11,12 @@
 
 mod awareness;
 mod broadcasts;
+mod checkpoint;
 mod config;
 mod counters;
 mod formulas;
 mod io;
+mod journal;
 mod law;
 mod member;
 mod members;
@@ -28,15 +30,17 @@ mod time;
 mod timers;
 mod tombstones;
 
+pub use checkpoint::CheckpointError;
 pub use config::{
-    Addresses, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Rules, Tombstones,
-    check_name,
+    Addresses, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Nacks, Refutations,
+    Rules, Tombstones, check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{
     Answer, Cause, Change, Command, Content, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input,
     Output, ProbeReport, Recipient, RequestError, RequestId, Room, SendFailure, StreamPing, Via,
 };
+pub use journal::{Journal, Segment, Step};
 pub use member::{Member, Profile};
 pub use node::Node;
 pub use time::Instant;

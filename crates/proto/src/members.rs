@@ -514,8 +514,7 @@ mod tests {
             members.next_to_probe(&mut rng);
         }
         for _ in 0..3 {
-            let round: Vec<_> =
-                (0..20).map(|_| members.next_to_probe(&mut rng).unwrap()).collect();
+            let round: Vec<_> = (0..20).map(|_| members.next_to_probe(&mut rng).unwrap()).collect();
             assert_eq!(round.iter().copied().collect::<std::collections::BTreeSet<_>>(), keys);
         }
     }

@@ -87,8 +87,7 @@ mod tests {
 
     #[test]
     fn missing_nacks_make_us_doubt_ourselves_and_full_ones_do_not() {
-        let mut probe =
-            Probe::new(keys(1)[0], Incarnation::FIRST, SeqNo(1), 0, Instant::ORIGIN);
+        let mut probe = Probe::new(keys(1)[0], Incarnation::FIRST, SeqNo(1), 0, Instant::ORIGIN);
         assert_eq!(probe.penalty(), 1);
         probe.nacks_expected = 3;
         assert_eq!(probe.penalty(), 3);

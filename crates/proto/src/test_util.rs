@@ -21,8 +21,7 @@ pub(crate) fn profile(name: &str, port: u16) -> Profile {
 /// Keys of members that a table could hold.
 pub(crate) fn keys(count: u16) -> Vec<MemberKey> {
     let mut rng = Rng::new(0);
-    let mut members =
-        Members::new(profile("local", 1), Incarnation::FIRST, 0, Instant::ORIGIN);
+    let mut members = Members::new(profile("local", 1), Incarnation::FIRST, 0, Instant::ORIGIN);
     (0..count)
         .map(|i| {
             let profile = profile(&format!("n{i}"), i + 2);

@@ -366,7 +366,7 @@ impl Node {
             return;
         };
         if key == MemberKey::LOCAL {
-            self.on_accused(dead.incarnation, cause, via);
+            self.on_declared_dead(dead.incarnation, cause, via);
             return;
         }
         match judge(self.config.rules.beliefs, self.members.get(key).belief(), claim) {
@@ -399,6 +399,17 @@ impl Node {
             State::Dead | State::Alive | State::Suspect => Change::Failed,
         };
         self.emit_change(change, key, evidence);
+    }
+
+    /// Who holds us for dead may not gossip with us: it is shown the refutation itself.
+    fn on_declared_dead(&mut self, incarnation: Incarnation, cause: Cause, via: Via) {
+        let before = self.local_incarnation();
+        self.on_accused(incarnation, cause, via);
+        if let Via::Packet(from) = via
+            && self.local_incarnation() > before
+        {
+            self.show_refutation(from);
+        }
     }
 
     /// Somebody holds something against us.

@@ -11,8 +11,7 @@ use crate::law::Belief;
 use crate::members::MemberKey;
 use crate::timers::Timer;
 use crate::{
-    Cause, Change, Command, Done, Event, Profile, Recipient, RequestError, RequestId, Via,
-    formulas,
+    Cause, Change, Command, Done, Event, Profile, Recipient, RequestError, RequestId, Via, formulas,
 };
 
 /// A user message on a stream is no longer than this (spec 2.8).

@@ -1,6 +1,7 @@
 //! Whole messages on streams: views, pings and user messages.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mingle_wire::{
     Ack, Dead, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, Versions, memberlist,
@@ -11,12 +12,15 @@ use super::Node;
 use super::writing::Intent;
 use crate::members::MemberKey;
 use crate::{
-    Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, RequestError, RequestId,
-    StreamPing, Via,
+    Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, Instant, Refutations,
+    RequestError, RequestId, StreamPing, Via,
 };
 
 /// Exchanges that we may have under way at once.
 pub(super) const MAX_EXCHANGES: usize = 1024;
+
+/// So that a peer that accuses without end does not make us dial without end.
+const BETWEEN_SHOWINGS: Duration = Duration::from_secs(1);
 
 /// What we dialled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +103,7 @@ impl Node {
             (Purpose::PushPull { with }, Ok(StreamMessage::PushPull(view))) => {
                 self.counters.count(Counter::PushPullsReceived);
                 // A refusal is counted in there, and nobody waits for it.
-                let _ = self.merge(with, &view);
+                let _ = self.merge_answer(with, &view);
             }
             (Purpose::Ping { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
                 self.on_stream_ping(seq, StreamPing::Answered);
@@ -119,15 +123,14 @@ impl Node {
         match message {
             Some(StreamMessage::PushPull(view)) => {
                 self.counters.count(Counter::PushPullsReceived);
-                let members = self.merge(to, &view)?;
+                let members = self.merge_answer(to, &view)?;
                 Ok(Done::Joined { members })
             }
             Some(StreamMessage::Error(text)) => {
                 Err(RequestError::Remote { to, text: text.to_owned() })
             }
-            Some(StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::User(_)) | None => {
-                Err(RequestError::Malformed { to })
-            }
+            Some(StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::User(_))
+            | None => Err(RequestError::Malformed { to }),
         }
     }
 
@@ -176,6 +179,30 @@ impl Node {
         Ok(live)
     }
 
+    /// Takes in the view of a peer that we dialled. If it made us refute something, the peer is shown.
+    fn merge_answer(&mut self, from: SocketAddr, view: &PushPull<'_>) -> Result<u32, RequestError> {
+        let before = self.local_incarnation();
+        let live = self.merge(from, view)?;
+        if self.local_incarnation() > before {
+            self.show_refutation(from);
+        }
+        Ok(live)
+    }
+
+    /// Sends our view, with the refutation in it, to somebody who may not hear our gossip. On a
+    /// stream, because its address is not verified.
+    pub(super) fn show_refutation(&mut self, to: SocketAddr) {
+        let rested = |shown: Instant| self.now.since(shown) >= BETWEEN_SHOWINGS;
+        let due = self.last_shown.is_none_or(rested);
+        if self.config.rules.refutations == Refutations::Gossiped || !due {
+            return;
+        }
+        self.last_shown = Some(self.now);
+        if let Some(exchange) = self.open(Purpose::PushPull { with: to }) {
+            self.intents.push_back(Intent::PushPull { exchange, to, join: false });
+        }
+    }
+
     /// What a peer holds for dead is only suspected here; who left has left.
     fn take_record(&mut self, record: &NodeState<'_>, via: Via) {
         let NodeState { state, alive } = record;
@@ -192,7 +219,7 @@ impl Node {
                     None => self.counters.count(Counter::ClaimsAboutStrangers),
                     Some(MemberKey::LOCAL) => self.on_accused(incarnation, cause, via),
                     Some(key) => {
-                        self.accuse(key, incarnation, cause, via, std::time::Duration::ZERO);
+                        self.accuse(key, incarnation, cause, via, Duration::ZERO);
                     }
                 }
             }

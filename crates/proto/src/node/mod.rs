@@ -12,7 +12,7 @@ mod writing;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use mingle_wire::{Incarnation, SeqNo};
+use mingle_wire::{Alive, Incarnation, SeqNo};
 use serde::{Deserialize, Serialize};
 
 use crate::awareness::Awareness;
@@ -72,7 +72,10 @@ pub struct Node {
     seq: SeqNo,
     leaving: Leaving,
     ack_payload: Vec<u8>,
+    /// When a member was last told what is held against it.
     told: BTreeMap<MemberKey, Instant>,
+    /// When a refutation was last shown to somebody in particular.
+    last_shown: Option<Instant>,
     /// Empty whenever a checkpoint is taken.
     #[serde(skip)]
     intents: VecDeque<Intent>,
@@ -106,21 +109,18 @@ impl Node {
     /// # Errors
     ///
     /// The first thing in `config` or `local` that no node can run with.
-    pub fn new(
-        config: Config,
-        local: Local,
-        seed: u64,
-        now: Instant,
-    ) -> Result<Self, ConfigError> {
+    pub fn new(config: Config, local: Local, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         config.check()?;
         local.check()?;
+        let Local { name, address, bind_port, meta, versions, incarnation } = local;
+        let alive = Alive { incarnation, node: &name, address, meta: &meta, versions };
+        let profile = Profile::of(&alive, address.port);
         let mut rng = Rng::new(seed);
         let index_seed = rng.next();
-        let profile = profile_of(&local);
         let mut node = Self {
-            bind_port: local.bind_port,
+            bind_port,
             now,
-            members: Members::new(profile, local.incarnation, index_seed, now),
+            members: Members::new(profile, incarnation, index_seed, now),
             tombstones: Tombstones::default(),
             timers: Timers::default(),
             awareness: Awareness::new(config.awareness_max_multiplier),
@@ -135,6 +135,7 @@ impl Node {
             leaving: Leaving::No,
             ack_payload: Vec::new(),
             told: BTreeMap::new(),
+            last_shown: None,
             intents: VecDeque::new(),
             view_version: 0,
             counters: Counters::default(),
@@ -339,6 +340,10 @@ impl Node {
         &self.config
     }
 
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.intents.is_empty()
+    }
+
     fn local_incarnation(&self) -> Incarnation {
         self.members.local().incarnation
     }
@@ -390,14 +395,3 @@ impl Node {
 const WORTH_NOTING: Duration = Duration::from_millis(20);
 /// So that a wake-up after long sleep ends; what is left fires on the next call, which is at once.
 const MOST_TIMERS_AT_ONCE: usize = 10_000;
-
-fn profile_of(local: &Local) -> Profile {
-    let alive = mingle_wire::Alive {
-        incarnation: local.incarnation,
-        node: &local.name,
-        address: local.address,
-        meta: &local.meta,
-        versions: local.versions,
-    };
-    Profile::of(&alive, local.address.port)
-}

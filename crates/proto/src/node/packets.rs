@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Node;
 use super::writing::Intent;
 use crate::timers::Timer;
-use crate::{Counter, Event, Instant, Via};
+use crate::{Counter, Event, Instant, Nacks, Via};
 
 /// Pings on behalf of others that may be under way at once.
 pub(super) const MAX_RELAYS: usize = 1024;
@@ -81,9 +81,13 @@ impl Node {
             return;
         }
         let seq = self.next_seq();
+        let patience = match self.config.rules.nacks {
+            Nacks::AtTimeout => self.config.probe_timeout,
+            Nacks::InTime => self.config.probe_timeout * 4 / 5,
+        };
         let requester = answer_address(&ping.source, from);
         self.relays.insert(seq, Relay { requester, seq: ping.seq, nack: ping.nack });
-        self.timers.set(Timer::Relay(seq), self.now + self.config.probe_timeout);
+        self.timers.set(Timer::Relay(seq), self.now + patience);
         let port = self.port_or_own(ping.target.port);
         let to = Address { port, ..ping.target }.socket_addr();
         self.intents.push_back(Intent::RelayPing { to, seq, node: ping.node.into() });

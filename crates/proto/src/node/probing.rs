@@ -90,9 +90,8 @@ impl Node {
 
     fn ask_helpers(&mut self, probe: &mut Probe) {
         let mut chosen = std::mem::take(&mut self.scratch.chosen);
-        let pass = |key, slot: &crate::members::Slot| {
-            key != probe.target && slot.state == State::Alive
-        };
+        let pass =
+            |key, slot: &crate::members::Slot| key != probe.target && slot.state == State::Alive;
         let helpers = self.config.indirect_checks as usize;
         self.members.pick(&mut self.rng, helpers, pass, &mut chosen);
         for &helper in &chosen {

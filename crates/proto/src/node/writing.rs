@@ -22,16 +22,51 @@ const MOST_PARTS: usize = 255;
 /// is newest.
 #[derive(Clone, Debug)]
 pub(super) enum Intent {
-    Ping { target: MemberKey, seq: SeqNo },
-    RelayPing { to: SocketAddr, seq: SeqNo, node: Box<str> },
-    IndirectPing { helper: MemberKey, target: MemberKey, seq: SeqNo, nack: bool },
-    Ack { to: SocketAddr, seq: SeqNo },
-    RelayAck { to: SocketAddr, seq: SeqNo },
-    Nack { to: SocketAddr, seq: SeqNo },
-    Gossip { to: MemberKey },
-    Tell { to: SocketAddr, claim: Vec<u8> },
-    User { request: RequestId, to: SocketAddr, checksum: Checksum, payload: Box<[u8]> },
-    PushPull { exchange: ExchangeId, to: SocketAddr, join: bool },
+    Ping {
+        target: MemberKey,
+        seq: SeqNo,
+    },
+    RelayPing {
+        to: SocketAddr,
+        seq: SeqNo,
+        node: Box<str>,
+    },
+    IndirectPing {
+        helper: MemberKey,
+        target: MemberKey,
+        seq: SeqNo,
+        nack: bool,
+    },
+    Ack {
+        to: SocketAddr,
+        seq: SeqNo,
+    },
+    RelayAck {
+        to: SocketAddr,
+        seq: SeqNo,
+    },
+    Nack {
+        to: SocketAddr,
+        seq: SeqNo,
+    },
+    Gossip {
+        to: MemberKey,
+    },
+    Tell {
+        to: SocketAddr,
+        claim: Vec<u8>,
+    },
+    User {
+        request: RequestId,
+        to: SocketAddr,
+        checksum: Checksum,
+        payload: Box<[u8]>,
+    },
+    PushPull {
+        exchange: ExchangeId,
+        to: SocketAddr,
+        join: bool,
+    },
     StreamPing {
         exchange: ExchangeId,
         to: SocketAddr,
@@ -39,9 +74,19 @@ pub(super) enum Intent {
         target: MemberKey,
         seq: SeqNo,
     },
-    UserStream { exchange: ExchangeId, to: SocketAddr, message: Vec<u8> },
-    Reply { exchange: ExchangeId, message: Vec<u8>, content: Content },
-    Close { exchange: ExchangeId },
+    UserStream {
+        exchange: ExchangeId,
+        to: SocketAddr,
+        message: Vec<u8>,
+    },
+    Reply {
+        exchange: ExchangeId,
+        message: Vec<u8>,
+        content: Content,
+    },
+    Close {
+        exchange: ExchangeId,
+    },
     Event(Box<Event>),
 }
 
@@ -212,7 +257,13 @@ impl Node {
         output
     }
 
-    fn write_ack(&mut self, to: SocketAddr, seq: SeqNo, room: Room, buffer: &mut Vec<u8>) -> Output {
+    fn write_ack(
+        &mut self,
+        to: SocketAddr,
+        seq: SeqNo,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
         let payload = std::mem::take(&mut self.ack_payload);
         let message = Message::Ack(Ack { seq, payload: &payload });
         let output = self.write_with_claims(to, message, room, buffer);
