@@ -1,5 +1,7 @@
 //! The machine from outside: what nodes do to each other, the law they keep, and their replay.
 
+#![expect(clippy::unwrap_used, reason = "a test that can not set up its scene has failed")]
+
 mod cluster;
 mod law;
 mod replay;
