@@ -79,6 +79,7 @@ impl Builder {
     /// 7946, or `:port` for every address. Port 0 takes a free one.
     ///
     /// `[::]` and `:port` listen on IPv6 and IPv4, or on the one that the host has.
+    #[expect(clippy::needless_pass_by_value, reason = "text and addresses are given as they are")]
     pub fn bind(mut self, address: impl ToString) -> Self {
         self.bind = address.to_string();
         self

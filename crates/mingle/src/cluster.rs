@@ -9,6 +9,7 @@ use mingle_wire::{Incarnation, Key, KeyError, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Command, Shared};
+use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
     Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, Stats, Watch,
@@ -26,13 +27,11 @@ pub struct Cluster {
 
 impl Cluster {
     /// Begins to describe a node of this name, which must be unique in the cluster.
-    #[must_use]
     pub fn builder(name: impl Into<String>) -> Builder {
         Builder::new(Some(name.into()))
     }
 
     /// Begins to describe a node with a generated name: the host's name and a random suffix.
-    #[must_use]
     pub fn builder_unnamed() -> Builder {
         Builder::new(None)
     }
@@ -296,7 +295,8 @@ impl Cluster {
     ) -> Option<Result<Done, RequestError>> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
-        answer.await.ok()
+        let result = answer.await.ok()?;
+        Some(result.map_err(|failed| failed.error))
     }
 }
 
@@ -319,7 +319,14 @@ impl fmt::Debug for Cluster {
 }
 
 /// Where the end of a request goes.
-pub(crate) type Reply = oneshot::Sender<Result<Done, RequestError>>;
+pub(crate) type Reply = oneshot::Sender<Result<Done, Failed>>;
+
+/// How a request failed, and what the node does not know about that.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: RequestError,
+    pub(crate) detail: Detail,
+}
 
 /// What a goodbye came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

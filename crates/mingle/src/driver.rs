@@ -17,8 +17,8 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, error, trace};
 
 use crate::clock::Clock;
-use crate::cluster::{Message, Notice, PeerState, Recipient, Reply};
-use crate::exchange::{self, Dial, Finished, Limits, Open, Outcome};
+use crate::cluster::{Failed, Message, Notice, PeerState, Recipient, Reply};
+use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
 use crate::flag::Flag;
 use crate::join;
 use crate::member::{LastRtt, Member};
@@ -156,6 +156,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         requests: BTreeMap::new(),
         next_request: 0,
         next_theirs: 0,
+        detail: Detail::None,
         user_state: Vec::new(),
         nonces: Nonces::default(),
         inbox: vec![0; LARGEST_DATAGRAM],
@@ -186,6 +187,8 @@ struct Driver<T: Transport> {
     requests: BTreeMap<RequestId, Reply>,
     next_request: u64,
     next_theirs: u64,
+    /// More about the end of the exchange that is being told to the node.
+    detail: Detail,
     user_state: Vec<u8>,
     nonces: Nonces,
     inbox: Vec<u8>,
@@ -441,7 +444,11 @@ impl<T: Transport> Driver<T> {
                 self.exchanges.insert(exchange, Slot::Held(open));
                 self.handle(now, Input::ExchangeMessage { exchange, body: &body });
             }
-            (Outcome::Ended(end), _) => self.handle(now, Input::ExchangeEnded { exchange, end }),
+            (Outcome::Ended(end, detail), _) => {
+                self.detail = detail;
+                self.handle(now, Input::ExchangeEnded { exchange, end });
+                self.detail = Detail::None;
+            }
         }
     }
 
@@ -580,7 +587,8 @@ impl<T: Transport> Driver<T> {
                 }
                 if let Some(reply) = self.requests.remove(&request) {
                     // Whoever asked may have gone away by now.
-                    let _ = reply.send(result);
+                    let detail = self.detail;
+                    let _ = reply.send(result.map_err(|error| Failed { error, detail }));
                 }
             }
             Event::Refuted { incarnation, evidence } => {

@@ -72,7 +72,18 @@ pub(crate) enum Outcome<S> {
     /// The peer's message is whole.
     Message { open: Open<S>, body: Vec<u8> },
     /// The exchange is over.
-    Ended(ExchangeEnd),
+    Ended(ExchangeEnd, Detail),
+}
+
+/// What the node need not know about an end, but people want to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Nothing.
+    None,
+    /// The system's word for it.
+    Io(io::ErrorKind),
+    /// Why what came was refused.
+    Refused(StreamError),
 }
 
 /// What to do on a stream that is to be dialled.
@@ -98,7 +109,7 @@ pub(crate) async fn dial<T: Transport>(
             Err(error) => {
                 debug!(%to, %error, "dial");
                 shared.tallies.count(Tally::DialsFailed);
-                return Outcome::Ended(ExchangeEnd::Unreachable);
+                return Outcome::Ended(ExchangeEnd::Unreachable, Detail::Io(error.kind()));
             }
         };
         let mut open = Open::new(stream, to, Side::Dialer, shared, place);
@@ -109,7 +120,7 @@ pub(crate) async fn dial<T: Transport>(
         match answer {
             Answer::Expected => open.read().await,
             Answer::None => match open.stream.shutdown().await {
-                Ok(()) => Outcome::Ended(ExchangeEnd::Closed),
+                Ok(()) => Outcome::Ended(ExchangeEnd::Closed, Detail::None),
                 Err(error) => open.broken(&error),
             },
         }
@@ -156,7 +167,7 @@ pub(crate) async fn reply_and_close<S: Stream>(
     let work = async {
         let written = open.write(&message).await;
         match async { written.and(open.stream.shutdown().await) }.await {
-            Ok(()) => Outcome::Ended(ExchangeEnd::Closed),
+            Ok(()) => Outcome::Ended(ExchangeEnd::Closed, Detail::None),
             Err(error) => open.broken(&error),
         }
     };
@@ -170,7 +181,7 @@ async fn in_time<S>(
 ) -> Outcome<S> {
     timeout(within, work).await.unwrap_or_else(|_| {
         shared.tallies.count(Tally::StreamsTimedOut);
-        Outcome::Ended(ExchangeEnd::TimedOut)
+        Outcome::Ended(ExchangeEnd::TimedOut, Detail::None)
     })
 }
 
@@ -230,15 +241,15 @@ impl<S: Stream> Open<S> {
     async fn read(mut self) -> Outcome<S> {
         match self.read_message().await {
             Ok(body) => Outcome::Message { open: self, body },
-            Err(Unread::Closed) => Outcome::Ended(ExchangeEnd::Closed),
+            Err(Unread::Closed) => Outcome::Ended(ExchangeEnd::Closed, Detail::None),
             Err(Unread::Io(error)) => self.broken(&error),
             Err(Unread::OverBudget) => {
                 self.shared.tallies.count(Tally::StreamsOverBudget);
-                Outcome::Ended(ExchangeEnd::Broken)
+                Outcome::Ended(ExchangeEnd::Broken, Detail::None)
             }
             Err(Unread::Refused(error)) => {
                 self.refuse(error).await;
-                Outcome::Ended(ExchangeEnd::Broken)
+                Outcome::Ended(ExchangeEnd::Broken, Detail::Refused(error))
             }
         }
     }
@@ -285,7 +296,7 @@ impl<S: Stream> Open<S> {
     fn broken(&self, error: &io::Error) -> Outcome<S> {
         debug!(peer = %self.peer, %error, "stream");
         self.shared.tallies.count(Tally::StreamsBroken);
-        Outcome::Ended(ExchangeEnd::Broken)
+        Outcome::Ended(ExchangeEnd::Broken, Detail::Io(error.kind()))
     }
 
     /// Counts the refusal, and tells a dialer whose settings differ (spec 5.2).

@@ -3,11 +3,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use mingle_proto::{Done, RequestError};
+use mingle_proto::{Done, ExchangeEnd, RequestError};
+use mingle_wire::StreamError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
+use crate::cluster::Failed;
 use crate::driver::Command;
+use crate::exchange::Detail;
 
 /// What happened at each address of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +26,18 @@ pub struct JoinReport {
 pub struct JoinTarget {
     /// The text.
     pub given: String,
-    /// Each address that it stands for and how many live members the view there had; or why it
-    /// stands for none.
-    pub result: Result<Vec<(SocketAddr, Result<u32, JoinError>)>, ResolveError>,
+    /// What happened at each address that it stands for; or why it stands for none.
+    pub result: Result<Vec<JoinAttempt>, ResolveError>,
+}
+
+/// What happened at one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JoinAttempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// How many live members the view there had.
+    pub result: Result<u32, JoinError>,
 }
 
 /// Why a text stands for no address.
@@ -58,12 +70,43 @@ pub enum ResolveError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
+    /// Nobody could be reached there.
+    #[error("can't reach it: {kind}; check that an agent listens there and no firewall is between")]
+    Unreachable {
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// The peer closed the stream instead of answering.
+    #[error("it closed the stream without an answer; compare the keys and labels of both nodes")]
+    Unanswered,
+    /// The peer's answer was refused here.
+    #[error("its answer was refused: {reason}")]
+    Refused {
+        /// Why.
+        reason: StreamError,
+    },
     /// The node could not do it.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The node does not run any more.
     #[error("the node has stopped")]
     Stopped,
+}
+
+impl From<Failed> for JoinError {
+    fn from(failed: Failed) -> Self {
+        match (failed.error, failed.detail) {
+            (RequestError::Exchange { end: ExchangeEnd::Unreachable, .. }, Detail::Io(kind)) => {
+                Self::Unreachable { kind }
+            }
+            (RequestError::Exchange { end: ExchangeEnd::Closed, .. }, _)
+            | (_, Detail::Io(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)) => {
+                Self::Unanswered
+            }
+            (_, Detail::Refused(reason)) => Self::Refused { reason },
+            (error, Detail::Io(_) | Detail::None) => Self::Request(error),
+        }
+    }
 }
 
 impl JoinReport {
@@ -77,7 +120,7 @@ impl JoinReport {
     #[must_use]
     pub fn contacted(&self) -> usize {
         let results = self.targets.iter().filter_map(|target| target.result.as_ref().ok());
-        results.flatten().filter(|(_, result)| result.is_ok()).count()
+        results.flatten().filter(|attempt| attempt.result.is_ok()).count()
     }
 }
 
@@ -88,8 +131,8 @@ impl fmt::Display for JoinReport {
         for target in &self.targets {
             match &target.result {
                 Err(error) => write!(f, "{separator}{:?}: {error}", target.given)?,
-                Ok(addresses) => {
-                    for (address, result) in addresses {
+                Ok(attempts) => {
+                    for JoinAttempt { address, result } in attempts {
                         write!(f, "{separator}{:?} at {address}: ", target.given)?;
                         match result {
                             Ok(members) => write!(f, "joined, {members} live members there")?,
@@ -121,7 +164,7 @@ pub(crate) async fn join(
                 for address in addresses {
                     let result = join_one(commands, address).await;
                     debug!(%address, given = ?given, ?result, "join");
-                    results.push((address, result));
+                    results.push(JoinAttempt { address, result });
                 }
                 Ok(results)
             }

@@ -69,7 +69,7 @@ pub use bind::{BindAddress, BindParseError, DEFAULT_PORT};
 pub use builder::Builder;
 pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
 pub use error::{LeaveError, MetaError, SendError, StartError};
-pub use join::{JoinError, JoinReport, JoinTarget, ResolveError};
+pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget, ResolveError};
 pub use member::Member;
 pub use mingle_proto::{
     Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, ProbeReport,
@@ -77,7 +77,7 @@ pub use mingle_proto::{
 };
 pub use mingle_wire::{
     Capabilities, Delegate, Incarnation, Key, KeyError, Keyring, Label, MAX_META, Mark, State,
-    Versions,
+    StreamError, Versions,
 };
 pub use queue::{Item, Subscription};
 pub use stats::{Kind, Stat, Stats};

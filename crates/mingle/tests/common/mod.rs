@@ -1,5 +1,6 @@
 //! What the tests of real clusters share.
 #![expect(dead_code, reason = "each test file uses a part of it")]
+#![expect(clippy::unwrap_used, reason = "these are parts of tests")]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
