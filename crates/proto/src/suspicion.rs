@@ -55,15 +55,15 @@ impl Suspicion {
         }
     }
 
-    /// Takes in a further accuser, and says whether it counts: a new name, while confirmations are
-    /// still wanted.
-    #[must_use]
-    pub(crate) fn confirm(&mut self, accuser: &str) -> bool {
-        if self.confirmations() >= self.wanted || self.accusers.iter().any(|a| **a == *accuser) {
-            return false;
-        }
+    /// Whether a further accuser counts: a new name, while confirmations are still wanted.
+    pub(crate) fn wants(&self, accuser: &str) -> bool {
+        self.confirmations() < self.wanted && self.accusers.iter().all(|a| **a != *accuser)
+    }
+
+    /// Takes in an accuser that is wanted.
+    pub(crate) fn confirm(&mut self, accuser: &str) {
+        debug_assert!(self.wants(accuser));
         self.accusers.push(accuser.into());
-        true
     }
 
     /// Gives the accused more time, because we ourselves were not there to hear it.
@@ -102,20 +102,21 @@ mod tests {
     fn each_new_accuser_shortens_it_down_to_its_minimum() {
         let mut suspicion = suspicion();
         assert_eq!(suspicion.deadline(), Instant::from_millis(24_000));
-        assert!(suspicion.confirm("b"));
+        suspicion.confirm("b");
         assert_eq!(suspicion.deadline(), Instant::from_millis(11_381));
-        assert!(suspicion.confirm("c"));
+        suspicion.confirm("c");
         assert_eq!(suspicion.deadline(), Instant::from_millis(4_000));
     }
 
     #[test]
     fn the_first_accuser_repeated_names_and_superfluous_ones_do_not_count() {
         let mut suspicion = suspicion();
-        assert!(!suspicion.confirm("a"));
-        assert!(suspicion.confirm("b"));
-        assert!(!suspicion.confirm("b"));
-        assert!(suspicion.confirm("c"));
-        assert!(!suspicion.confirm("d"));
+        assert!(!suspicion.wants("a"));
+        assert!(suspicion.wants("b"));
+        suspicion.confirm("b");
+        assert!(!suspicion.wants("b"));
+        suspicion.confirm("c");
+        assert!(!suspicion.wants("d"));
         assert_eq!(suspicion.accusers().len(), 3);
     }
 

@@ -1,7 +1,6 @@
 //! What is claimed of members, and what becomes of it: the only place where beliefs change.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect};
@@ -18,13 +17,6 @@ use crate::{
 
 /// At most one correction of old news per member in this time.
 const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
-
-/// A verdict as it will be told: who is accused or dead, since when, and by whom.
-struct Verdict {
-    incarnation: Incarnation,
-    from: Arc<str>,
-    evidence: Evidence,
-}
 
 impl Node {
     pub(super) fn on_alive_packet(&mut self, from: SocketAddr, alive: &Alive<'_>) {
@@ -247,19 +239,16 @@ impl Node {
 
     /// Spec 7.2.
     pub(super) fn on_suspect(&mut self, suspect: &Suspect<'_>, via: Via) {
-        let Some(key) = self.members.find(suspect.node) else {
-            self.counters.count(Counter::ClaimsAboutStrangers);
-            return;
-        };
-        let from: Arc<str> = suspect.from.into();
-        let cause = Cause::Accused { by: Arc::clone(&from) };
-        if key == MemberKey::LOCAL {
-            self.on_accused(suspect.incarnation, cause, via);
-            return;
+        let Suspect { incarnation, node, from } = *suspect;
+        match self.members.find(node) {
+            None => self.counters.count(Counter::ClaimsAboutStrangers),
+            Some(MemberKey::LOCAL) => {
+                self.on_accused(incarnation, Cause::Accused { by: from.into() }, via);
+            }
+            Some(key) => self.weigh_accusation(key, incarnation, from, |node| {
+                node.evidence(key, incarnation, Cause::Accused { by: from.into() }, via)
+            }),
         }
-        let evidence = self.evidence(key, suspect.incarnation, cause, via);
-        let verdict = Verdict { incarnation: suspect.incarnation, from, evidence };
-        self.weigh_accusation(key, verdict);
     }
 
     /// Accuses a member ourselves.
@@ -271,33 +260,45 @@ impl Node {
         via: Via,
         lag: Duration,
     ) {
-        let evidence = Evidence { lag, ..self.evidence(key, incarnation, cause, via) };
-        let from = self.members.local().profile.name().into();
+        let local = self.members.local().profile.clone();
         let suspicions = self.suspicions.len();
-        self.weigh_accusation(key, Verdict { incarnation, from, evidence });
+        self.weigh_accusation(key, incarnation, local.name(), |node| Evidence {
+            lag,
+            ..node.evidence(key, incarnation, cause, via)
+        });
         if self.suspicions.len() > suspicions {
             self.counters.count(Counter::SuspicionsRaised);
         }
     }
 
-    fn weigh_accusation(&mut self, key: MemberKey, verdict: Verdict) {
-        let claim = Belief { incarnation: verdict.incarnation, state: State::Suspect };
-        let held = self.members.get(key).belief();
-        match judge(self.config.rules.beliefs, held, claim) {
-            Judgement::Adopt => self.suspect(key, verdict),
-            Judgement::Known => self.confirm(key, &verdict),
+    fn weigh_accusation(
+        &mut self,
+        key: MemberKey,
+        incarnation: Incarnation,
+        from: &str,
+        evidence: impl FnOnce(&Self) -> Evidence,
+    ) {
+        let claim = Belief { incarnation, state: State::Suspect };
+        match judge(self.config.rules.beliefs, self.members.get(key).belief(), claim) {
+            Judgement::Adopt => self.suspect(key, incarnation, from, evidence(self)),
+            Judgement::Known => self.confirm(key, incarnation, from),
             Judgement::Stale => self.counters.count(Counter::ClaimsStale),
         }
     }
 
-    fn suspect(&mut self, key: MemberKey, verdict: Verdict) {
-        let Verdict { incarnation, from, evidence } = verdict;
+    fn suspect(
+        &mut self,
+        key: MemberKey,
+        incarnation: Incarnation,
+        from: &str,
+        evidence: Evidence,
+    ) {
         self.timers.cancel(Timer::Reap(key));
         let before = self.believe(key, State::Suspect, incarnation);
-        self.queue_suspect(key, incarnation, &from);
-        let lag = evidence.lag;
-        let mut suspicion = Suspicion::new(incarnation, from, self.suspicion_bounds(), self.now);
-        suspicion.lag = lag;
+        self.queue_suspect(key, incarnation, from);
+        let bounds = self.suspicion_bounds();
+        let mut suspicion = Suspicion::new(incarnation, from.into(), bounds, self.now);
+        suspicion.lag = evidence.lag;
         self.timers.set(Timer::Suspicion(key), suspicion.deadline());
         self.suspicions.insert(key, suspicion);
         match before {
@@ -319,31 +320,29 @@ impl Node {
     }
 
     /// A further accuser shortens a running suspicion, and is passed on if it did (spec 8.5).
-    fn confirm(&mut self, key: MemberKey, verdict: &Verdict) {
-        let counts =
-            self.suspicions.get_mut(&key).is_some_and(|running| running.confirm(&verdict.from));
-        if !counts {
+    fn confirm(&mut self, key: MemberKey, incarnation: Incarnation, from: &str) {
+        let Some(running) = self.suspicions.get_mut(&key).filter(|running| running.wants(from))
+        else {
             self.counters.count(Counter::ClaimsKnown);
             return;
-        }
-        self.queue_suspect(key, verdict.incarnation, &verdict.from);
-        if let Some(running) = self.suspicions.get(&key) {
-            self.timers.set(Timer::Suspicion(key), running.deadline());
-        }
+        };
+        running.confirm(from);
+        self.timers.set(Timer::Suspicion(key), running.deadline());
+        self.queue_suspect(key, incarnation, from);
     }
 
     pub(super) fn on_suspicion_timeout(&mut self, key: MemberKey) {
-        let Some(suspicion) = self.suspicions.get(&key).cloned() else { return };
+        let Some(suspicion) = self.suspicions.get(&key) else { return };
         let cause = Cause::SuspicionExpired {
             accusers: suspicion.accusers().to_vec(),
             ran: self.now.since(suspicion.started),
         };
+        let lag = suspicion.lag;
         let incarnation = self.members.get(key).incarnation;
-        let evidence = self.evidence(key, incarnation, cause, Via::Own);
-        let evidence = Evidence { lag: suspicion.lag, ..evidence };
-        let from = self.members.local().profile.name().into();
+        let evidence = Evidence { lag, ..self.evidence(key, incarnation, cause, Via::Own) };
+        let local = self.members.local().profile.clone();
         self.counters.count(Counter::DeathsDeclared);
-        self.declare(key, State::Dead, Verdict { incarnation, from, evidence });
+        self.declare(key, State::Dead, incarnation, local.name(), evidence);
     }
 
     fn end_suspicion(&mut self, key: MemberKey) {
@@ -354,26 +353,26 @@ impl Node {
 
     /// Spec 7.3.
     pub(super) fn on_dead(&mut self, dead: &Dead<'_>, via: Via) {
-        let (state, cause) = if dead.from == dead.node {
-            (State::Left, Cause::Goodbye)
-        } else {
-            (State::Dead, Cause::Declared { by: dead.from.into() })
+        let Dead { incarnation, node, from } = *dead;
+        let state = if from == node { State::Left } else { State::Dead };
+        let cause = || match state {
+            State::Left => Cause::Goodbye,
+            State::Dead | State::Alive | State::Suspect => Cause::Declared { by: from.into() },
         };
-        let claim = Belief { incarnation: dead.incarnation, state };
-        let Some(key) = self.members.find(dead.node) else {
+        let claim = Belief { incarnation, state };
+        let Some(key) = self.members.find(node) else {
             self.counters.count(Counter::ClaimsAboutStrangers);
-            self.bury(dead.node, claim);
+            self.bury(node, claim);
             return;
         };
         if key == MemberKey::LOCAL {
-            self.on_declared_dead(dead.incarnation, cause, via);
+            self.on_declared_dead(incarnation, cause(), via);
             return;
         }
         match judge(self.config.rules.beliefs, self.members.get(key).belief(), claim) {
             Judgement::Adopt => {
-                let evidence = self.evidence(key, dead.incarnation, cause, via);
-                let from = dead.from.into();
-                self.declare(key, state, Verdict { incarnation: dead.incarnation, from, evidence });
+                let evidence = self.evidence(key, incarnation, cause(), via);
+                self.declare(key, state, incarnation, from, evidence);
             }
             Judgement::Known => self.counters.count(Counter::ClaimsKnown),
             Judgement::Stale => self.counters.count(Counter::ClaimsStale),
@@ -381,17 +380,22 @@ impl Node {
     }
 
     /// Takes a member for dead or left, and passes it on.
-    fn declare(&mut self, key: MemberKey, state: State, verdict: Verdict) {
-        let Verdict { incarnation, from, evidence } = verdict;
+    fn declare(
+        &mut self,
+        key: MemberKey,
+        state: State,
+        incarnation: Incarnation,
+        from: &str,
+        evidence: Evidence,
+    ) {
         self.end_suspicion(key);
         let before = self.believe(key, state, incarnation);
         if before.is_live() {
             self.timers.set(Timer::Reap(key), self.now + self.config.reap_time);
         }
-        let profile = self.members.get(key).profile.clone();
+        let profile = &self.members.get(key).profile;
         self.broadcasts.push(key, |out| {
-            let dead = Dead { incarnation, node: profile.name(), from: &from };
-            Message::Dead(dead).encode(out);
+            Message::Dead(Dead { incarnation, node: profile.name(), from }).encode(out);
         });
         let change = match state {
             _ if before == state => Change::Renewed,

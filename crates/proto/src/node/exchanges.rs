@@ -81,9 +81,8 @@ impl Node {
         self.write_view(view.join, &mut message);
         let content = Content::PushPull { join: view.join };
         self.intents.push_back(Intent::Reply { exchange, message, content });
-        if self.merge(from, view).is_err() {
-            self.intents.pop_back();
-        }
+        // A refusal is counted in there; the peer finds the same in our answer.
+        let _ = self.merge(from, view);
     }
 
     /// Our own exchange was answered.
