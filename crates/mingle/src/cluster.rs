@@ -158,7 +158,7 @@ impl Cluster {
         payload: impl Into<Vec<u8>>,
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
-        check_stream_length(payload.len(), "split it")?;
+        check_length(payload.len(), MAX_ON_STREAM, "split it")?;
         let command = |reply| Command::SendStream { to, payload, reply };
         self.request(command).await.ok_or(SendError::Stopped)??;
         Ok(())
@@ -213,7 +213,7 @@ impl Cluster {
     /// When there are more, or the node has stopped.
     pub async fn set_user_state(&self, state: impl Into<Vec<u8>>) -> Result<(), SendError> {
         let state = state.into();
-        check_stream_length(state.len(), "keep it smaller, or send it as messages")?;
+        check_length(state.len(), MAX_ON_STREAM, "keep it smaller, or send it as messages")?;
         self.command(Command::SetUserState(state)).await
     }
 
@@ -223,13 +223,15 @@ impl Cluster {
         self.shared.user_states.subscribe()
     }
 
-    /// The bytes that every ack to a ping carries from now on.
+    /// The bytes that every ack to a ping carries from now on, at most 512.
     ///
     /// # Errors
     ///
-    /// When the node has stopped.
+    /// When there are more, or the node has stopped.
     pub async fn set_ack_payload(&self, payload: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        self.command(Command::SetAckPayload(payload.into())).await
+        let payload = payload.into();
+        check_length(payload.len(), MAX_ACK_PAYLOAD, "keep it smaller")?;
+        self.command(Command::SetAckPayload(payload)).await
     }
 
     /// What happens besides changes of membership from now on: answers to pings, conflicts of names,
@@ -304,8 +306,10 @@ impl Cluster {
 /// a push/pull has members beside it.
 const MAX_ON_STREAM: usize = 16 << 20;
 
-fn check_stream_length(length: usize, remedy: &'static str) -> Result<(), RequestError> {
-    let limit = MAX_ON_STREAM;
+/// Acks share their packet with claims, and a node whose acks do not fit seems dead.
+const MAX_ACK_PAYLOAD: usize = 512;
+
+fn check_length(length: usize, limit: usize, remedy: &'static str) -> Result<(), RequestError> {
     if length > limit { Err(RequestError::TooLong { length, limit, remedy }) } else { Ok(()) }
 }
 

@@ -591,17 +591,13 @@ impl<T: Transport> Driver<T> {
                     let _ = reply.send(result.map_err(|error| Failed { error, detail }));
                 }
             }
-            Event::Refuted { incarnation, evidence } => {
-                let local = self.node.local();
-                events::refuted(&self.shared, &local, incarnation, evidence, &self.clock);
-            }
             event => events::publish(&self.shared, event, &self.clock),
         }
     }
 
     fn stats(&self) -> Stats {
         let mut stats = Stats::default();
-        stats.add_node(&self.node);
+        stats.add_node(&self.node, self.shared.view.len());
         stats.add_driver(&self.shared.tallies);
         stats.gauge(
             "loop_lag_microseconds",

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mingle_proto::{Change, Event, Evidence};
-use mingle_wire::Incarnation;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::cluster::{Message, Notice, PeerState};
 use crate::driver::Shared;
-use crate::member::{LastRtt, Member};
+use crate::member::Member;
 use crate::queue::Published;
 use crate::stats::Tally;
 
@@ -50,24 +49,21 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             let published = shared.notices.publish(payload.len(), pong);
             count(shared, published, None, Tally::NoticesMissed);
         }
-        // The driver keeps these for itself: they need the node.
-        Event::Refuted { .. } | Event::Completed { .. } => {}
+        Event::Refuted { incarnation, evidence } => {
+            info!(
+                %incarnation,
+                cause = ?evidence.cause,
+                via = ?evidence.via,
+                lag = ?evidence.lag,
+                "refuted"
+            );
+            let refuted = || Notice::Refuted { incarnation, evidence: Arc::new(evidence) };
+            let published = shared.notices.publish(0, refuted);
+            count(shared, published, None, Tally::NoticesMissed);
+        }
+        // The driver answers whoever asked.
+        Event::Completed { .. } => {}
     }
-}
-
-/// The local member has a higher incarnation; what is believed of it stays.
-pub(crate) fn refuted(
-    shared: &Shared,
-    local: &mingle_proto::Member,
-    incarnation: Incarnation,
-    evidence: Evidence,
-    clock: &Clock,
-) {
-    info!(%incarnation, cause = ?evidence.cause, via = ?evidence.via, lag = ?evidence.lag, "refuted");
-    shared.view.refresh(Member::new(local, LastRtt::default(), clock));
-    let evidence = Arc::new(evidence);
-    let published = shared.notices.publish(0, || Notice::Refuted { incarnation, evidence });
-    count(shared, published, None, Tally::NoticesMissed);
 }
 
 fn changed(
@@ -77,18 +73,29 @@ fn changed(
     evidence: Evidence,
     clock: &Clock,
 ) {
-    info!(
-        change = change.as_str(),
-        member = ?member.name(),
-        address = %member.address(),
-        incarnation = %member.incarnation,
-        before = ?evidence.before,
-        cause = ?evidence.cause,
-        via = ?evidence.via,
-        last_ack = ?evidence.last_ack,
-        lag = ?evidence.lag,
-        "membership"
-    );
+    match change {
+        Change::Renewed => {
+            debug!(member = ?member.name(), incarnation = %member.incarnation, "renewed");
+        }
+        Change::Joined
+        | Change::Suspected
+        | Change::Recovered
+        | Change::Updated
+        | Change::Failed
+        | Change::Left
+        | Change::Reaped => info!(
+            change = change.as_str(),
+            member = ?member.name(),
+            address = %member.address(),
+            incarnation = %member.incarnation,
+            before = ?evidence.before,
+            cause = ?evidence.cause,
+            via = ?evidence.via,
+            last_ack = ?evidence.last_ack,
+            lag = ?evidence.lag,
+            "membership"
+        ),
+    }
     let known = shared.view.member(member.name());
     let same_place = known.filter(|known| known.address == member.address().socket_addr());
     let rtt = same_place.map(|known| known.rtt.clone()).unwrap_or_default();

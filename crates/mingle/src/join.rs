@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use crate::cluster::Failed;
 use crate::driver::Command;
 use crate::exchange::Detail;
+use crate::transport::canonical;
 
 /// What happened at each address of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,12 @@ pub enum JoinError {
     /// The peer closed the stream instead of answering.
     #[error("it closed the stream without an answer; compare the keys and labels of both nodes")]
     Unanswered,
+    /// The peer answered with an error.
+    #[error("it refused: {text:?}")]
+    Remote {
+        /// Its words.
+        text: String,
+    },
     /// The peer's answer was refused here.
     #[error("its answer was refused: {reason}")]
     Refused {
@@ -103,6 +110,7 @@ impl From<Failed> for JoinError {
             | (_, Detail::Io(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)) => {
                 Self::Unanswered
             }
+            (RequestError::Remote { text, .. }, _) => Self::Remote { text },
             (_, Detail::Refused(reason)) => Self::Refused { reason },
             (error, Detail::Io(_) | Detail::None) => Self::Request(error),
         }
@@ -121,6 +129,19 @@ impl JoinReport {
     pub fn contacted(&self) -> usize {
         let results = self.targets.iter().filter_map(|target| target.result.as_ref().ok());
         results.flatten().filter(|attempt| attempt.result.is_ok()).count()
+    }
+}
+
+impl JoinReport {
+    /// Whether no further attempt makes sense, because this node has left or stopped.
+    fn is_over(&self) -> bool {
+        let results = self.targets.iter().filter_map(|target| target.result.as_ref().ok());
+        results.flatten().any(|attempt| {
+            matches!(
+                attempt.result,
+                Err(JoinError::Stopped | JoinError::Request(RequestError::Leaving))
+            )
+        })
     }
 }
 
@@ -198,6 +219,9 @@ pub(crate) async fn join_seeds(
             info!(contacted = report.contacted(), "joined");
             return;
         }
+        if report.is_over() {
+            return;
+        }
         warn!(%report, ?retry_interval, "no seed answered; trying again");
         tokio::time::sleep(retry_interval).await;
     }
@@ -215,8 +239,11 @@ fn parse(text: &str, default_port: u16) -> Result<Target<'_>, ResolveError> {
     let malformed = || ResolveError::Malformed { text: text.to_owned() };
     let rest = text.rsplit_once('/').map_or(text, |(_name, rest)| rest).trim();
     if let Ok(address) = rest.parse::<SocketAddr>() {
-        let port = if address.port() == 0 { default_port } else { address.port() };
-        return Ok(Target::Ip((address.ip().to_canonical(), port).into()));
+        let mut address = canonical(address);
+        if address.port() == 0 {
+            address.set_port(default_port);
+        }
+        return Ok(Target::Ip(address));
     }
     let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
     if let Ok(ip) = bare.parse::<IpAddr>() {
@@ -241,8 +268,7 @@ async fn resolve(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Resol
     let found = found
         .map_err(|error| ResolveError::Lookup { host: host.to_owned(), kind: error.kind() })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+    for address in found.map(canonical) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }

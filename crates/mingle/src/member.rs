@@ -22,7 +22,7 @@ pub struct Member {
     pub tags: BTreeMap<String, String>,
     /// The bytes that it spreads about itself, which for Serf nodes spell the tags.
     pub meta: Vec<u8>,
-    /// Its incarnation when the belief last changed.
+    /// The highest incarnation that was claimed of it.
     pub incarnation: Incarnation,
     /// Its version bytes.
     pub versions: Versions,

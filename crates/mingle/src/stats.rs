@@ -168,9 +168,8 @@ impl Stats {
         self.stats.push(Stat { name, reason, help, kind: Kind::Counter, value });
     }
 
-    pub(crate) fn add_node(&mut self, node: &Node) {
+    pub(crate) fn add_node(&mut self, node: &Node, members: usize) {
         let size = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let members = node.members().count();
         self.gauge("members", "Members known, in whatever state.", size(members));
         let live = node.live_count();
         self.gauge("members_live", "Members alive or suspect, this node included.", size(live));

@@ -116,6 +116,10 @@ impl View {
         self.read().members.get(name).cloned()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.read().members.len()
+    }
+
     pub(crate) fn local(&self, name: &str) -> Arc<Member> {
         self.member(name).expect("the local member is there from the start and never reaped")
     }
@@ -141,12 +145,6 @@ impl View {
             None => false,
         });
         dropped
-    }
-
-    /// Puts a member in place of what was there, without telling the watches: for what changes
-    /// while the belief stays.
-    pub(crate) fn refresh(&self, member: Member) {
-        self.write().members.insert(member.name.clone(), Arc::new(member));
     }
 
     /// No change comes any more.

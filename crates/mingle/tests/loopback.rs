@@ -296,3 +296,31 @@ async fn more_streams_than_allowed_are_dropped_and_counted() {
     .unwrap();
     stop_all(&[node, peer]).await;
 }
+
+#[tokio::test]
+async fn bytes_of_all_streams_together_are_bounded() {
+    use tokio::io::AsyncWriteExt;
+    let node = loopback("a").start().await.unwrap();
+    let mut message = Vec::new();
+    mingle_wire::StreamMessage::User(&vec![0; 20 << 20]).encode(&mut message);
+    let unfinished = &message[..15 << 20];
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let mut stream = tokio::net::TcpStream::connect(node.local_addr()).await.unwrap();
+        // The one that is over the bound is cut off while it writes.
+        let _ = stream.write_all(unfinished).await;
+        streams.push(stream);
+    }
+    eventually_stats("the bound is reached", 10, &node, |stats| {
+        stats.get("streams_over_budget") >= Some(1)
+    })
+    .await;
+    drop(streams);
+    let peer = loopback("b").start().await.unwrap();
+    eventually_stats("all is given back", 10, &node, |stats| {
+        stats.get("exchanges_open") == Some(0)
+    })
+    .await;
+    assert!(peer.join([node.local_addr()]).await.succeeded());
+    stop_all(&[node, peer]).await;
+}

@@ -76,7 +76,7 @@ async fn note(mut watch: mingle::Watch, seen: Seen) {
     while let Some(update) = watch.next().await {
         match update {
             Update::Diff(diff) => match diff.change {
-                Change::Joined | Change::Updated => {}
+                Change::Joined | Change::Updated | Change::Renewed => {}
                 Change::Suspected
                 | Change::Recovered
                 | Change::Failed

@@ -273,3 +273,45 @@ async fn a_lost_way_is_an_accusation_that_helpers_prevent() {
     network.mend(memory_address(1), memory_address(2));
     stop_all(&nodes).await;
 }
+
+#[tokio::test]
+async fn nodes_that_could_not_run_for_a_while_accuse_nobody_to_death() {
+    let network = MemoryNetwork::new();
+    let nodes = cluster(&network, 5).await;
+    let mut watches: Vec<_> = nodes.iter().map(Cluster::watch).collect();
+    // Ten probe intervals, and longer than any suspicion: nothing on this thread runs meanwhile.
+    std::thread::sleep(Duration::from_secs(2));
+    for node in &nodes {
+        common::eventually_stats("it has noticed", 5, node, |stats| {
+            stats.get("late_wakeups") >= Some(1)
+                && stats.get("loop_lag_max_microseconds") > Some(1_000_000)
+        })
+        .await;
+    }
+    let before = nodes[0].stats().await.get("probes").unwrap();
+    common::eventually_stats("probes go on", 10, &nodes[0], |stats| {
+        stats.get("probes").unwrap() > before + 10
+    })
+    .await;
+    assert!(all_see_alive(&nodes, 5));
+    stop_all(&nodes).await;
+    for watch in &mut watches {
+        while let Some(update) = watch.next().await {
+            if let Update::Diff(diff) = update {
+                assert_ne!(diff.change, Change::Failed, "{diff:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn versions_of_watches_are_those_of_the_node() {
+    let network = MemoryNetwork::new();
+    let nodes = cluster(&network, 3).await;
+    nodes[0].set_tags([("a", "b")]).await.unwrap();
+    let Some(Update::Snapshot(snapshot)) = nodes[0].watch().next().await else {
+        panic!("no snapshot")
+    };
+    assert_eq!(nodes[0].stats().await.get("view_version"), Some(snapshot.version));
+    stop_all(&nodes).await;
+}

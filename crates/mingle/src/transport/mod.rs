@@ -45,3 +45,14 @@ pub trait Transport: Send + Sync + 'static {
     /// Dials a peer.
     fn dial(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
+
+/// IPv4-mapped addresses become IPv4; the scope of an IPv6 address stays.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => address,
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::new(v4.into(), v6.port()),
+            None => address,
+        },
+    }
+}
