@@ -1,5 +1,6 @@
 //! Installs the real peers and runs live tests against them.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,6 +31,9 @@ enum Command {
         /// Keep the logs of all processes in this folder.
         #[arg(long, value_name = "DIR")]
         keep_logs: Option<PathBuf>,
+        /// How many scenarios run at the same time.
+        #[arg(long, value_name = "COUNT", default_value = "3")]
+        jobs: NonZeroUsize,
     },
 }
 
@@ -44,9 +48,9 @@ fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Install => install_and_show()?,
         Command::List => list(),
-        Command::Run { filter, keep_logs } => {
+        Command::Run { filter, keep_logs, jobs } => {
             let logs = keep_logs.map_or(LogKeeping::Discard, LogKeeping::In);
-            let tally = run(&Peers::from_env(), &RunOptions { filter, logs })?;
+            let tally = run(&Peers::from_env(), &RunOptions { filter, logs, jobs })?;
             return Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }

@@ -1,7 +1,11 @@
-//! Runs scenarios one after the other and tells how they went.
+//! Runs scenarios, a few at a time, and tells how they went.
 
+use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +22,9 @@ pub struct RunOptions {
     pub filter: String,
     /// Where logs go.
     pub logs: LogKeeping,
+    /// How many scenarios run at the same time. They share nothing but the machine: each has its own folder, and no two get the same
+    /// port.
+    pub jobs: NonZeroUsize,
 }
 
 /// What becomes of the logs of the processes.
@@ -38,36 +45,49 @@ pub struct Tally {
     pub failed: usize,
 }
 
-/// Runs the selected scenarios and prints one line for each, what is known of failures, and the tally.
+/// Runs the selected scenarios and prints one line for each as it ends, what is known of failures, and the tally.
 ///
 /// # Errors
 ///
 /// When a peer is missing, no scenario is selected, or the folder of the logs cannot be made. That a scenario fails is no error here.
 pub fn run(peers: &Peers, options: &RunOptions) -> Result<Tally> {
     peers.require_all()?;
-    let selected: Vec<_> =
-        SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.filter)).collect();
+    let scratch = tempfile::Builder::new().prefix("mingle-interop-").tempdir()?;
+    let logs = match &options.logs {
+        LogKeeping::Discard => scratch.path(),
+        LogKeeping::In(folder) => folder,
+    };
+    let mut queue = VecDeque::new();
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&options.filter)) {
+        let log_dir = empty_folder(&logs.join(scenario.name))?;
+        queue.push_back((scenario, Context::new(peers.clone(), log_dir)));
+    }
     ensure!(
-        !selected.is_empty(),
+        !queue.is_empty(),
         "no scenario has {:?} in its name; `list` shows them all",
         options.filter
     );
-    let scratch = tempfile::Builder::new().prefix("mingle-interop-").tempdir()?;
-    let logs = match &options.logs {
-        LogKeeping::Discard => scratch.path().to_owned(),
-        LogKeeping::In(folder) => folder.clone(),
-    };
-    let mut tally = Tally::default();
-    for scenario in selected {
-        let log_dir = empty_folder(&logs.join(scenario.name))?;
-        let context = Context::new(peers.clone(), log_dir);
-        match run_one(scenario, &context) {
-            Ok(()) => tally.passed += 1,
-            Err(()) => tally.failed += 1,
-        }
-    }
+    let tally = run_all(queue, options.jobs);
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(tally)
+}
+
+fn run_all(queue: VecDeque<(&Scenario, Context)>, jobs: NonZeroUsize) -> Tally {
+    let (queue, tally) = (Mutex::new(queue), Mutex::new(Tally::default()));
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..jobs.get() {
+            scope.spawn(|| {
+                while let Some((scenario, context)) = next() {
+                    let (verdict, report) = run_one(scenario, &context);
+                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                    tally.count(verdict);
+                    print!("{report}");
+                }
+            });
+        }
+    });
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Earlier logs of the same scenario would be taken for this run's.
@@ -80,42 +100,60 @@ fn empty_folder(folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+}
+
+impl Tally {
+    fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+        }
+    }
+}
+
 /// A thread of its own for each, so that a panic fails one scenario and not the run.
-fn run_one(scenario: &Scenario, context: &Context) -> Result<(), ()> {
+fn run_one(scenario: &Scenario, context: &Context) -> (Verdict, String) {
     let start = Instant::now();
     let end = thread::scope(|scope| scope.spawn(|| (scenario.run)(context)).join());
     let result = end.unwrap_or_else(|_| Err(anyhow!("the scenario panicked")));
-    print_line(scenario, start.elapsed(), if result.is_ok() { "ok" } else { "FAILED" });
-    result.map_err(|error| {
-        println!("    {error:#}");
-        print_log_tails(context.log_dir());
-    })
+    let elapsed = start.elapsed();
+    match result {
+        Ok(()) => (Verdict::Passed, summary(scenario, elapsed, "ok")),
+        Err(error) => {
+            let mut report = summary(scenario, elapsed, "FAILED");
+            let _ = writeln!(report, "    {error:#}");
+            report.push_str(&log_tails(context.log_dir()));
+            (Verdict::Failed, report)
+        }
+    }
 }
 
-fn print_line(scenario: &Scenario, elapsed: Duration, verdict: &str) {
-    println!(
-        "{verdict:6} {:24} {:6.1} s  {}",
-        scenario.name,
-        elapsed.as_secs_f32(),
-        scenario.shows
-    );
+fn summary(scenario: &Scenario, elapsed: Duration, verdict: &str) -> String {
+    let Scenario { name, shows, .. } = scenario;
+    format!("{verdict:6} {name:24} {:6.1} s  {shows}\n", elapsed.as_secs_f32())
 }
 
-fn print_log_tails(log_dir: &Path) {
+fn log_tails(log_dir: &Path) -> String {
     let mut logs: Vec<_> =
         fs::read_dir(log_dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     logs.sort();
+    let mut tails = String::new();
     for log in logs {
-        let text = fs::read(&log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default();
+        let bytes = fs::read(&log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<_> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];
-        println!("    --- the last {} of {} lines of {}", tail.len(), lines.len(), log.display());
+        let (shown, all) = (tail.len(), lines.len());
+        let _ = writeln!(tails, "    --- the last {shown} of {all} lines of {}", log.display());
         for line in tail {
-            println!("    | {line}");
+            let _ = writeln!(tails, "    | {line}");
         }
     }
+    tails
 }
 
 const TAIL_LINES: usize = 25;
