@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{all_see_alive, eventually, eventually_stats, loopback, states, stop_all};
 use mingle::{
-    BindAddress, Cluster, ConfigError, Delegate, Item, JoinError, Key, KeyError, Keyring, Mark,
-    ResolveError, StartError, State, Versions, Via,
+    BindAddress, Cluster, Config, ConfigError, Delegate, Item, JoinError, Key, KeyError, Keyring,
+    Mark, ResolveError, StartError, State, Versions, Via,
 };
 
 fn key(byte: u8) -> Key {
@@ -300,7 +300,8 @@ async fn more_streams_than_allowed_are_dropped_and_counted() {
 #[tokio::test]
 async fn bytes_of_all_streams_together_are_bounded() {
     use tokio::io::AsyncWriteExt;
-    let node = loopback("a").start().await.unwrap();
+    let patient = Config { tcp_timeout: Duration::from_secs(30), ..common::quick() };
+    let node = loopback("a").config(patient).start().await.unwrap();
     let mut message = Vec::new();
     mingle_wire::StreamMessage::User(&vec![0; 20 << 20]).encode(&mut message);
     let unfinished = &message[..15 << 20];
@@ -323,4 +324,52 @@ async fn bytes_of_all_streams_together_are_bounded() {
     .await;
     assert!(peer.join([node.local_addr()]).await.succeeded());
     stop_all(&[node, peer]).await;
+}
+
+/// What has arrived while this thread was busy counts, although its runtime has not looked yet.
+#[tokio::test]
+async fn answers_that_have_arrived_count_before_deadlines() {
+    let (ready, address) = std::sync::mpsc::channel();
+    let (done, finish) = tokio::sync::oneshot::channel::<()>();
+    let elsewhere = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let peer = loopback("peer").start().await.unwrap();
+            ready.send(peer.local_addr()).unwrap();
+            // It answers late enough for the other one to be busy by then, and well in time.
+            while finish.is_empty() {
+                std::thread::sleep(Duration::from_millis(50));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let lag = peer.stats().await.get("loop_lag_max_microseconds").unwrap();
+            peer.stop().await;
+            lag
+        })
+    });
+    let config = Config {
+        probe_interval: Duration::from_millis(400),
+        probe_timeout: Duration::from_millis(300),
+        ..common::quick().with_memberlist_rules()
+    };
+    let node = loopback("busy").config(config).start().await.unwrap();
+    assert!(node.join([address.recv().unwrap()]).await.succeeded());
+    let mut answered = 0;
+    while answered < 4 {
+        let before = node.stats().await.get("datagrams_out").unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        if node.stats().await.get("datagrams_out").unwrap() > before {
+            std::thread::sleep(Duration::from_millis(800));
+            answered += 1;
+        }
+    }
+    let stats = node.stats().await;
+    node.stop().await;
+    done.send(()).unwrap();
+    let lag_of_peer = elsewhere.join().unwrap();
+    assert!(stats.get("loop_lag_max_microseconds") > Some(100_000));
+    // On a machine so busy that the peer itself was late, its answers had not arrived.
+    if lag_of_peer < 200_000 {
+        assert_eq!(stats.get("probes_failed"), Some(0));
+        assert_eq!(stats.get("suspicions_raised"), Some(0));
+    }
 }

@@ -120,9 +120,9 @@ async fn user_state_travels_with_push_pulls_and_ack_payloads_with_acks() {
     assert_eq!((&*state.state, state.join), (b"all I know".as_slice(), true));
     loop {
         let Some(Item::Item(notice)) = notices.next().await else { panic!("no notice") };
-        if let Notice::Pong { name, payload, rtt } = notice {
+        if let Notice::Pong { name, payload, .. } = notice {
             assert_eq!((&*name, &*payload), ("node-2", b"coordinate".as_slice()));
-            assert_eq!(nodes[0].rtt("node-2"), Some(rtt));
+            assert!(nodes[0].rtt("node-2").is_some());
             break;
         }
     }
@@ -195,7 +195,7 @@ async fn stopping_twice_is_stopping_once_and_leaves_no_task() {
     eventually("no task is left", 5, || alive() == 0).await;
     assert_eq!(nodes[0].leave().await, Err(LeaveError::Stopped));
     assert!(!nodes[0].join([memory_address(2)]).await.succeeded());
-    assert!(nodes[0].stats().await.get("datagrams_in").unwrap() > 0);
+    assert!(nodes[0].stats().await.get("streams_accepted").unwrap() > 0);
     // The address is free again.
     in_memory(&network, 1).stop().await;
 }

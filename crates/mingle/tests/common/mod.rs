@@ -60,7 +60,12 @@ pub(crate) async fn eventually_stats(
         if condition(&stats) {
             return;
         }
-        assert!(Instant::now() < deadline, "not within {seconds} s: {what}: {stats:?}");
+        let counted = || stats.iter().filter(|stat| stat.value > 0).map(|s| (s.name, s.value));
+        assert!(
+            Instant::now() < deadline,
+            "not within {seconds} s: {what}: {:?}",
+            counted().collect::<Vec<_>>()
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
