@@ -273,15 +273,13 @@ impl<T: Transport> Driver<T> {
 
     /// Lets the node's deadlines fire. What has arrived by now counts before anybody is accused.
     async fn fire(&mut self) {
-        let Some(due) = self.node.poll_timeout().filter(|&due| due <= self.clock.now()) else {
-            return;
-        };
+        let now = self.clock.now();
+        let Some(due) = self.node.poll_timeout().filter(|&due| due <= now) else { return };
         // The runtime looks at its sockets once before it comes back here; a thread that was busy
-        // until now has not looked since.
+        // until now has not looked since. Deadlines that pass meanwhile wait for the next look.
         tokio::task::yield_now().await;
         self.take_packets();
         self.take_steps();
-        let now = self.clock.now();
         self.lag = now.since(due);
         self.worst_lag = self.worst_lag.max(self.lag);
         self.handle(now, Input::Timeout);
