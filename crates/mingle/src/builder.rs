@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mingle_proto::{Config, ConfigError, Local, Node, Rules, check_name};
+use mingle_proto::{Config, ConfigError, Local, Node, Room, Rules, check_name};
 use mingle_wire::{
     Address, Delegate, EnvelopeError, Incarnation, Keyring, Label, MAX_LABEL, MAX_META, Mark,
     TagsError, Versions, memberlist,
@@ -45,8 +45,6 @@ pub struct Builder {
 const PACKET_SIZE: usize = 1400;
 /// What a datagram over IPv4 can have at most.
 const MAX_PACKET_SIZE: usize = 65_507;
-/// The least room for a body that a node works with.
-const LEAST_ROOM: usize = 256;
 /// How long to wait between attempts to reach the seeds.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// The second of 2020-01-01 00:00 UTC, from which first incarnations count.
@@ -241,7 +239,7 @@ impl Builder {
                 StartError::LabelTooLong { length, limit: MAX_LABEL }
             })?;
         let sealer = Sealer::new(label, self.keyring.clone(), self.verify, self.compress);
-        let low = LEAST_ROOM + sealer.largest_overhead();
+        let low = Room::LEAST + sealer.largest_overhead();
         if self.packet_size < low || self.packet_size > MAX_PACKET_SIZE {
             return Err(StartError::PacketSize {
                 size: self.packet_size,

@@ -160,17 +160,20 @@ pub struct Room {
 }
 
 impl Room {
+    /// The least that a node can work with: its longest claim has a name of 255 bytes and a meta of
+    /// 512.
+    pub const LEAST: usize = 1024;
+
     /// A body may have this many bytes, whatever its destination: the packet budget less label and
     /// encryption.
     ///
     /// # Panics
     ///
-    /// With fewer than 1,024 bytes, in which the longest claim does not fit.
+    /// With fewer than [`Room::LEAST`] bytes, in which the longest claim would not fit.
     #[must_use]
     pub fn of_packet(bytes: usize) -> Self {
-        let packet = u32::try_from(bytes).unwrap_or(u32::MAX);
-        assert!(packet >= 1024, "a packet body needs at least 1024 bytes of room");
-        Self { packet }
+        assert!(bytes >= Self::LEAST, "a packet body needs at least {} bytes", Self::LEAST);
+        Self { packet: u32::try_from(bytes).unwrap_or(u32::MAX) }
     }
 
     /// Room for a body to this destination.
