@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mingle_proto::{Done, Evidence, RequestError, Via};
+use mingle_proto::{Done, Evidence, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via};
 use mingle_wire::{Incarnation, Key, KeyError, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
@@ -146,7 +146,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Sends a user message of any size up to 16 MiB on a stream of its own. Returns when it was
+    /// Sends a user message of any size up to 13 MiB on a stream of its own. Returns when it was
     /// written whole.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl Cluster {
         payload: impl Into<Vec<u8>>,
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
-        check_length(payload.len(), MAX_ON_STREAM, "split it")?;
+        check_length(payload.len(), MAX_STREAM_PAYLOAD, "split it")?;
         let command = |reply| Command::SendStream { to, payload, reply };
         self.request(command).await.ok_or(SendError::Stopped)??;
         Ok(())
@@ -206,14 +206,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// The bytes that every push/pull carries to its peer from now on, up to 16 MiB.
+    /// The bytes that every push/pull carries to its peer from now on, up to 13 MiB.
     ///
     /// # Errors
     ///
     /// When there are more, or the node has stopped.
     pub async fn set_user_state(&self, state: impl Into<Vec<u8>>) -> Result<(), SendError> {
         let state = state.into();
-        check_length(state.len(), MAX_ON_STREAM, "keep it smaller, or send it as messages")?;
+        check_length(state.len(), MAX_STREAM_PAYLOAD, "keep it smaller, or send it as messages")?;
         self.command(Command::SetUserState(state)).await
     }
 
@@ -301,13 +301,6 @@ impl Cluster {
         Some(result.map_err(|failed| failed.error))
     }
 }
-
-/// What a stream carries at most of the application's: encrypted frames end at 20 MiB (spec 2.8), and
-/// a push/pull has members beside it.
-const MAX_ON_STREAM: usize = 16 << 20;
-
-/// Acks share their packet with claims, and a node whose acks do not fit seems dead.
-const MAX_ACK_PAYLOAD: usize = 512;
 
 fn check_length(length: usize, limit: usize, remedy: &'static str) -> Result<(), RequestError> {
     if length > limit { Err(RequestError::TooLong { length, limit, remedy }) } else { Ok(()) }

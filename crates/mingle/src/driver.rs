@@ -598,7 +598,7 @@ impl<T: Transport> Driver<T> {
 
     fn stats(&self) -> Stats {
         let mut stats = Stats::default();
-        stats.add_node(&self.node, self.shared.view.len());
+        stats.add_node(&self.node);
         stats.add_driver(&self.shared.tallies);
         stats.gauge(
             "loop_lag_microseconds",

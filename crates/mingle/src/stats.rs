@@ -168,9 +168,9 @@ impl Stats {
         self.stats.push(Stat { name, reason, help, kind: Kind::Counter, value });
     }
 
-    pub(crate) fn add_node(&mut self, node: &Node, members: usize) {
+    pub(crate) fn add_node(&mut self, node: &Node) {
         let size = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        self.gauge("members", "Members known, in whatever state.", size(members));
+        self.gauge("members", "Members known, in whatever state.", size(node.member_count()));
         let live = node.live_count();
         self.gauge("members_live", "Members alive or suspect, this node included.", size(live));
         let suspected = node.suspected();

@@ -116,10 +116,6 @@ impl View {
         self.read().members.get(name).cloned()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.read().members.len()
-    }
-
     pub(crate) fn local(&self, name: &str) -> Arc<Member> {
         self.member(name).expect("the local member is there from the start and never reaped")
     }

@@ -98,6 +98,12 @@ pub enum SendFailure {
     Other,
 }
 
+/// The longest payload of an ack, in bytes.
+pub const MAX_ACK_PAYLOAD: usize = 512;
+/// The longest user message or application state on a stream, in bytes. Encrypted frames end at
+/// 20 MiB (spec 2.8), and compression can make one and a half times as much of what it can't shrink.
+pub const MAX_STREAM_PAYLOAD: usize = 13 << 20;
+
 /// Something that our own side wants. Its end is told in [`Event::Completed`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Command<'a> {
@@ -120,7 +126,9 @@ pub enum Command<'a> {
         /// At most [`mingle_wire::MAX_META`] bytes.
         meta: &'a [u8],
     },
-    /// Carry these bytes in every ack to a packet ping from now on.
+    /// Carry these bytes in every ack to a packet ping from now on: at most [`MAX_ACK_PAYLOAD`], since
+    /// acks share their packet with claims, and a node whose acks do not fit seems dead. Longer ones
+    /// are not taken over; check before.
     SetAckPayload(&'a [u8]),
     /// Send a user message, best effort, in one packet.
     Send {
@@ -476,7 +484,7 @@ pub enum RequestError {
         end: ExchangeEnd,
     },
     /// The peer answered with an error.
-    #[error("{to} refused: {text}")]
+    #[error("{to} refused: {text:?}")]
     Remote {
         /// The peer.
         to: SocketAddr,

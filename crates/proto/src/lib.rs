@@ -38,7 +38,8 @@ pub use config::{
 pub use counters::{Counter, Counters};
 pub use io::{
     Answer, Cause, Change, Command, Content, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input,
-    Output, ProbeReport, Recipient, RequestError, RequestId, Room, SendFailure, StreamPing, Via,
+    MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Output, ProbeReport, Recipient, RequestError, RequestId,
+    Room, SendFailure, StreamPing, Via,
 };
 pub use journal::{Journal, Segment, Step};
 pub use member::{Member, Profile};

@@ -11,11 +11,10 @@ use crate::law::Belief;
 use crate::members::MemberKey;
 use crate::timers::Timer;
 use crate::{
-    Cause, Change, Command, Done, Event, Profile, Recipient, RequestError, RequestId, Via, formulas,
+    Cause, Change, Command, Done, Event, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Profile, Recipient,
+    RequestError, RequestId, Via, formulas,
 };
 
-/// A user message on a stream is no longer than this (spec 2.8).
-const MOST_ON_STREAM: usize = 20 * 1024 * 1024;
 /// A user message in a packet is no longer than a datagram can be; what fits is known when it is
 /// written.
 const MOST_IN_PACKET: usize = 65_507;
@@ -26,6 +25,9 @@ impl Node {
             Command::Join { request, to } => self.join(request, to),
             Command::Leave { request } => self.leave(request),
             Command::SetMeta { request, meta } => self.set_meta(request, meta),
+            Command::SetAckPayload(payload) if payload.len() > MAX_ACK_PAYLOAD => {
+                debug_assert!(false, "an ack payload of {} bytes", payload.len());
+            }
             Command::SetAckPayload(payload) => payload.clone_into(&mut self.ack_payload),
             Command::Send { request, to, payload } => self.send(request, to, payload),
             Command::SendStream { request, to, payload } => self.send_stream(request, to, payload),
@@ -147,7 +149,7 @@ impl Node {
 
     fn send_stream(&mut self, request: RequestId, to: Recipient<'_>, payload: &[u8]) {
         let resolved = self.resolve(to).and_then(|(to, _)| {
-            check_length(payload, MOST_ON_STREAM, "split it")?;
+            check_length(payload, MAX_STREAM_PAYLOAD, "split it")?;
             let purpose = Purpose::User { request, to };
             Ok((to, self.open(purpose).ok_or(TOO_MANY)?))
         });

@@ -293,6 +293,12 @@ impl Node {
         self.members.member(MemberKey::LOCAL)
     }
 
+    /// How many members are known, in whatever state, ourselves included.
+    #[must_use]
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     /// How many members are alive or suspect, ourselves included unless we have left.
     #[must_use]
     pub fn live_count(&self) -> usize {
