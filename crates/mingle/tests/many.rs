@@ -14,14 +14,17 @@ use mingle::{Cause, Change, Cluster, Config, Diff, State, Update};
 /// What all watches saw but for joins and updates.
 type Seen = Arc<Mutex<Vec<Diff>>>;
 
+/// How long nothing happens but the protocol.
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_nodes_agree_stay_together_and_miss_who_is_killed() {
-    run(10, Duration::from_secs(10)).await;
+    run(10, MINUTE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_nodes_agree_stay_together_and_miss_who_is_killed() {
-    run(50, Duration::from_secs(40)).await;
+    run(50, MINUTE).await;
 }
 
 async fn run(size: usize, steady: Duration) {
