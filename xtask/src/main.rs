@@ -1,2 +1,57 @@
-//! Not yet.
-fn main() {}
+//! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
+
+mod ci;
+mod deny;
+mod fuzz;
+mod interop;
+mod shell;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "The checks of this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check, in order, up to the first that fails.
+    Ci(ci::Options),
+    /// Check what no compiler checks: directions, bans, lengths, documentation.
+    Tidy(tidy::Options),
+    /// Compile the agent and run it with real Serf and real memberlist.
+    Interop(interop::Options),
+    /// Check licences, sources and banned dependencies.
+    Deny,
+    /// Run each fuzz target for some minutes; needs a nightly toolchain and cargo-fuzz.
+    Fuzz(fuzz::Options),
+    /// Run each fuzz target for a few seconds.
+    FuzzSmoke,
+}
+
+fn main() -> ExitCode {
+    match perform(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> Result<()> {
+    match command {
+        Command::Ci(options) => ci::run(&options),
+        Command::Tidy(options) => tidy::run(options),
+        Command::Interop(options) => interop::run(&options),
+        Command::Deny => deny::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
+        Command::FuzzSmoke => fuzz::smoke(),
+    }
+}
