@@ -42,7 +42,47 @@ pub fn decode_stream(body: &[u8]) -> Result<StreamMessage<'_>, DecodeError> {
 
 const PING: &[&str] = &["SeqNo", "Node", "SourceAddr", "SourcePort", "SourceNode"];
 
-fn ping(mut reader: Reader<'_>) -> Result<Ping<'_>, DecodeError> {
+fn ping(reader: Reader<'_>) -> Result<Ping<'_>, DecodeError> {
+    usual(reader, usual_ping, any_ping)
+}
+
+/// Reads the usual spelling if it is that, else any. What is usual reads the same either way.
+fn usual<'a, T: PartialEq + std::fmt::Debug>(
+    reader: Reader<'a>,
+    usual: impl FnOnce(Reader<'a>) -> Option<T>,
+    any: impl FnOnce(Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let Some(message) = usual(reader) else { return any(reader) };
+    debug_assert_eq!(any(reader).as_ref(), Ok(&message), "both readings agree");
+    Ok(message)
+}
+
+/// The spelling of Go and of ourselves: every field there is, in the order of their names, as what a
+/// node reads all day. Whatever is wrong with it is left to [`any_ping`].
+fn usual_ping(mut reader: Reader<'_>) -> Option<Ping<'_>> {
+    reader.literal(b"\x85\xa4Node")?;
+    let node = name(&mut reader).ok()?;
+    reader.literal(b"\xa5SeqNo")?;
+    let seq = SeqNo(reader.u32().ok()?);
+    reader.literal(b"\xaaSourceAddr")?;
+    let ip = usual_ip(&mut reader)?;
+    reader.literal(b"\xaaSourceNode")?;
+    let source = name(&mut reader).ok()?;
+    reader.literal(b"\xaaSourcePort")?;
+    let port = reader.u16().ok()?;
+    let address = (port > 0).then_some(Address { ip, port });
+    Some(Ping { seq, node, source: Source { address, node: source } })
+}
+
+fn usual_ip(reader: &mut Reader<'_>) -> Option<Ip> {
+    match reader.chunk()? {
+        [0xa4] => reader.chunk().map(Ip::V4),
+        [0xb0] => reader.chunk().map(Ip::V6),
+        _ => None,
+    }
+}
+
+fn any_ping(mut reader: Reader<'_>) -> Result<Ping<'_>, DecodeError> {
     let mut seq = SeqNo(0);
     let mut node = "";
     let mut source = SourceFields::default();
@@ -167,7 +207,28 @@ fn verdict(mut reader: Reader<'_>) -> Result<Verdict<'_>, DecodeError> {
 
 const ALIVE: &[&str] = &["Incarnation", "Node", "Addr", "Port", "Meta", "Vsn"];
 
-fn alive(mut reader: Reader<'_>) -> Result<Alive<'_>, DecodeError> {
+fn alive(reader: Reader<'_>) -> Result<Alive<'_>, DecodeError> {
+    usual(reader, usual_alive, any_alive)
+}
+
+/// As [`usual_ping`] is for pings.
+fn usual_alive(mut reader: Reader<'_>) -> Option<Alive<'_>> {
+    reader.literal(b"\x86\xa4Addr")?;
+    let ip = usual_ip(&mut reader)?;
+    reader.literal(b"\xabIncarnation")?;
+    let incarnation = Incarnation::new(reader.u32().ok()?)?;
+    reader.literal(b"\xa4Meta")?;
+    let meta = meta(&mut reader).ok()?;
+    reader.literal(b"\xa4Node")?;
+    let node = present(name(&mut reader).ok()?).ok()?;
+    reader.literal(b"\xa4Port")?;
+    let address = Address { ip, port: reader.u16().ok()? };
+    reader.literal(b"\xa3Vsn\xa6")?;
+    let versions = Versions(reader.chunk()?);
+    Some(Alive { incarnation, node, address, meta, versions })
+}
+
+fn any_alive(mut reader: Reader<'_>) -> Result<Alive<'_>, DecodeError> {
     let mut fields = AliveFields::default();
     reader.structure(ALIVE, |reader, field| match field {
         b"Node" => fields.read_name(reader),

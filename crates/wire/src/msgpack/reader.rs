@@ -98,7 +98,19 @@ impl<'a> Reader<'a> {
 
     /// Reads bytes in any spelling but an array of integers, which cannot be borrowed and which
     /// nobody sends; [`Reader::short`] reads that one too.
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], ReadError> {
+        // Nearly all names, keys and values on this wire are spelled like this.
+        if let [marker @ 0xa0..=0xbf, rest @ ..] = self.rest
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(marker & 0x1f))
+        {
+            self.rest = rest;
+            return Ok(bytes);
+        }
+        self.any_bytes()
+    }
+
+    fn any_bytes(&mut self) -> Result<&'a [u8], ReadError> {
         match self.token()? {
             Token::Bytes(bytes) => Ok(bytes),
             Token::Nil => Ok(&[]),
@@ -137,6 +149,25 @@ impl<'a> Reader<'a> {
             Token::Nil => Ok(0),
             _ => Err(ReadError::Type),
         }
+    }
+
+    /// Takes exactly these bytes, if they come next.
+    #[inline]
+    pub(crate) fn literal<const N: usize>(&mut self, expected: &[u8; N]) -> Option<()> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>()?;
+        if taken != expected {
+            return None;
+        }
+        self.rest = rest;
+        Some(())
+    }
+
+    /// Takes that many bytes as they are, if there are as many.
+    #[inline]
+    pub(crate) fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*taken)
     }
 
     /// Takes a nil, if that is what comes next.
@@ -207,12 +238,22 @@ impl<'a> Reader<'a> {
         Ok(short)
     }
 
+    #[inline]
     fn integer(&mut self) -> Result<Integer, ReadError> {
         // Nearly every integer on this wire is one of these.
-        if let [number @ 0..=0x7f, rest @ ..] = self.rest {
-            self.rest = rest;
-            return Ok(Integer::Unsigned(u64::from(*number)));
-        }
+        let (number, rest) = match self.rest {
+            [number @ 0..=0x7f, rest @ ..] => (u64::from(*number), rest),
+            [0xcd, a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest),
+            [0xce, a, b, c, d, rest @ ..] => {
+                (u64::from(u32::from_be_bytes([*a, *b, *c, *d])), rest)
+            }
+            _ => return self.any_integer(),
+        };
+        self.rest = rest;
+        Ok(Integer::Unsigned(number))
+    }
+
+    fn any_integer(&mut self) -> Result<Integer, ReadError> {
         match self.token()? {
             Token::Integer(integer) => Ok(integer),
             Token::Nil => Ok(Integer::Unsigned(0)),
