@@ -36,7 +36,7 @@ impl Profile {
         self.versions() == alive.versions
             && self.address() == (Address { ip: alive.address.ip, port })
             && self.meta() == alive.meta
-            && self.name() == alive.node
+            && self.is_named(alive.node)
     }
 
     fn ip_length(&self) -> usize {
@@ -50,8 +50,16 @@ impl Profile {
     /// The node's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        let bytes = &self.0[FIXED + self.ip_length()..self.name_end()];
-        std::str::from_utf8(bytes).expect("it was made from a str")
+        std::str::from_utf8(self.name_bytes()).expect("it was made from a str")
+    }
+
+    /// Whether that is the node's name; cheaper than to take the name and compare.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name_bytes() == name.as_bytes()
+    }
+
+    pub(crate) fn name_bytes(&self) -> &[u8] {
+        &self.0[FIXED + self.ip_length()..self.name_end()]
     }
 
     /// The node's meta bytes.

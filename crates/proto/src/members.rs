@@ -24,7 +24,7 @@ impl MemberKey {
     }
 }
 
-/// What is kept of one member. 48 bytes; see `bench/` for the whole.
+/// What is kept of one member. 40 bytes; see `bench/` for the whole.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) profile: Profile,
@@ -32,8 +32,7 @@ pub(crate) struct Slot {
     pub(crate) incarnation: Incarnation,
     /// The incarnation of the alive message that the profile is from; not above `incarnation`.
     pub(crate) profile_incarnation: Incarnation,
-    /// Its place in the ring, or [`NOWHERE`].
-    position: u32,
+    position: Position,
     last_ack: Stamp,
     pub(crate) state: State,
 }
@@ -55,7 +54,25 @@ impl Stamp {
     }
 }
 
-const NOWHERE: u32 = u32::MAX;
+/// A place in the ring, or none. Three bytes bring a slot from 48 to 40; `Config::check` keeps
+/// `max_members` far below what they count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Position([u8; 3]);
+
+impl Position {
+    const NOWHERE: Self = Self([0xff; 3]);
+
+    fn new(position: usize) -> Self {
+        let [a, b, c, d] = u32::try_from(position).unwrap_or(u32::MAX).to_le_bytes();
+        assert!(d == 0, "the ring is no longer than the slab");
+        Self([a, b, c])
+    }
+
+    fn get(self) -> Option<usize> {
+        let [a, b, c] = self.0;
+        (self != Self::NOWHERE).then_some(u32::from_le_bytes([a, b, c, 0]) as usize)
+    }
+}
 
 impl Slot {
     pub(crate) fn belief(&self) -> Belief {
@@ -150,7 +167,8 @@ impl Members {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<MemberKey> {
-        let found = self.index.find(self.hash(name), |&slot| self.name_of(slot) == name);
+        let is_named = |&slot: &u32| slot_in(&self.slots, slot).profile.is_named(name);
+        let found = self.index.find(hash_of(self.seed, name.as_bytes()), is_named);
         found.map(|&slot| MemberKey(slot))
     }
 
@@ -179,27 +197,25 @@ impl Members {
             since: now,
             incarnation,
             profile_incarnation: incarnation,
-            position: NOWHERE,
+            position: Position::NOWHERE,
             last_ack: Stamp::default(),
             state: State::Alive,
         };
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
-        let hash = self.hash(slot.profile.name());
+        let hash = hash_of(self.seed, slot.profile.name_bytes());
         let place = match self.free.pop() {
             Some(place) => place,
             None => self.grow(),
         };
         self.slots[place as usize] = Some(slot);
         let (slots, seed) = (&self.slots, self.seed);
-        self.index.insert_unique(hash, place, |&other| hash_of(seed, name_in(slots, other)));
+        self.index.insert_unique(hash, place, |&other| rehash(seed, slots, other));
         MemberKey(place)
     }
 
-    /// Adds a slot. The table grows by an eighth at a time, so that little of it is slack.
+    /// Adds a slot.
     fn grow(&mut self) -> u32 {
-        if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact((self.slots.len() / 8).max(8));
-        }
+        reserve_one(&mut self.slots);
         self.slots.push(None);
         u32::try_from(self.slots.len() - 1).expect("Config::check bounds max_members far below")
     }
@@ -207,7 +223,7 @@ impl Members {
     /// Forgets a member that is dead or left.
     pub(crate) fn remove(&mut self, key: MemberKey) -> Member {
         assert!(key != MemberKey::LOCAL, "the local node stays");
-        let hash = self.hash(self.get(key).profile.name());
+        let hash = hash_of(self.seed, self.get(key).profile.name_bytes());
         let entry = self.index.find_entry(hash, |&slot| slot == key.0);
         entry.expect("every member is in the index").remove();
         self.leave_ring(key);
@@ -281,6 +297,7 @@ impl Members {
             return;
         }
         let probed = rng.index(self.ring.len() + 1) < self.cursor;
+        reserve_one(&mut self.ring);
         self.ring.push(key);
         let last = self.ring.len() - 1;
         self.note_position(last);
@@ -291,11 +308,7 @@ impl Members {
     }
 
     fn leave_ring(&mut self, key: MemberKey) {
-        let position = self.get(key).position;
-        if position == NOWHERE {
-            return;
-        }
-        let mut position = position as usize;
+        let Some(mut position) = self.get(key).position.get() else { return };
         if position < self.cursor {
             self.cursor -= 1;
             self.swap_ring(position, self.cursor);
@@ -304,7 +317,7 @@ impl Members {
         self.swap_ring(position, self.ring.len() - 1);
         self.ring.pop();
         if let Some(slot) = &mut self.slots[key.index()] {
-            slot.position = NOWHERE;
+            slot.position = Position::NOWHERE;
         }
     }
 
@@ -317,7 +330,7 @@ impl Members {
     fn note_position(&mut self, position: usize) {
         let key = self.ring[position];
         if let Some(slot) = &mut self.slots[key.index()] {
-            slot.position = u32::try_from(position).expect("the ring is no longer than the slab");
+            slot.position = Position::new(position);
         }
     }
 
@@ -399,14 +412,6 @@ impl Members {
         }
     }
 
-    fn name_of(&self, slot: u32) -> &str {
-        name_in(&self.slots, slot)
-    }
-
-    fn hash(&self, name: &str) -> u64 {
-        hash_of(self.seed, name)
-    }
-
     /// The fingerprint computed from nothing but the slots, and every index held against them.
     #[cfg(any(test, debug_assertions))]
     pub(crate) fn check(&self) {
@@ -416,7 +421,7 @@ impl Members {
         assert!(self.cursor <= self.ring.len());
         for (position, &key) in self.ring.iter().enumerate() {
             let slot = self.get(key);
-            assert_eq!(slot.position as usize, position, "positions are those of the ring");
+            assert_eq!(slot.position.get(), Some(position), "positions are those of the ring");
             assert!(slot.state.is_live() && key != MemberKey::LOCAL, "the ring is for live others");
         }
         let live = self.iter().skip(1).filter(|slot| slot.state.is_live()).count();
@@ -429,24 +434,39 @@ impl Members {
     }
 }
 
-fn name_in(slots: &[Option<Slot>], slot: u32) -> &str {
-    let slot = slots[slot as usize].as_ref().expect("the index names only members");
-    slot.profile.name()
+/// Makes room for one more. Tables grow by an eighth at a time, so that little of them is slack.
+fn reserve_one<T>(table: &mut Vec<T>) {
+    if table.len() == table.capacity() {
+        table.reserve_exact((table.len() / 8).max(8));
+    }
 }
 
-fn hash_of(seed: u64, name: &str) -> u64 {
+fn slot_in(slots: &[Option<Slot>], slot: u32) -> &Slot {
+    slots[slot as usize].as_ref().expect("the index names only members")
+}
+
+fn rehash(seed: u64, slots: &[Option<Slot>], slot: u32) -> u64 {
+    hash_of(seed, slot_in(slots, slot).profile.name_bytes())
+}
+
+fn hash_of(seed: u64, name: &[u8]) -> u64 {
     let mut hasher = FixedState::with_seed(seed).build_hasher();
-    hasher.write(name.as_bytes());
+    hasher.write(name);
     hasher.finish()
 }
 
-/// What one live member adds to the fingerprint of a view: FNV-1a over its profile and incarnation,
-/// finished with splitmix64's mixer so that sums of them differ. Equal on every node and platform;
-/// alive and suspect count the same, so that a passing doubt is no disagreement.
+/// What one live member adds to the fingerprint of a view: a multiplicative hash over the words of its
+/// profile and its incarnation, finished with splitmix64's mixer so that sums of them differ. Equal on
+/// every node and platform; alive and suspect count the same, so that a passing doubt is no
+/// disagreement.
 fn fingerprint(profile: &Profile, incarnation: Incarnation) -> u64 {
-    let bytes = profile.as_bytes().iter().copied().chain(incarnation.get().to_be_bytes());
-    let mut z = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    let bytes = profile.as_bytes();
+    let start = (bytes.len() as u64) << 32 | u64::from(incarnation.get());
+    let mut z = bytes.chunks(8).fold(start, |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        let product = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ (product >> 32)
     });
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -476,7 +496,7 @@ impl From<Stored> for Members {
     fn from(stored: Stored) -> Self {
         let Stored { slots, free, seed, ring, cursor, fallen, fingerprint } = stored;
         let mut index = HashTable::with_capacity(slots.len() - free.len());
-        let rehash = |&place: &u32| hash_of(seed, name_in(&slots, place));
+        let rehash = |&place: &u32| rehash(seed, &slots, place);
         for place in 0..u32::try_from(slots.len()).unwrap_or(u32::MAX) {
             if slots[place as usize].is_some() {
                 index.insert_unique(rehash(&place), place, rehash);
