@@ -1,2 +1,46 @@
-//! Not yet.
-fn main() {}
+//! `mingle`: an agent that makes a machine a member of a cluster, and the commands that ask it.
+
+mod agent;
+mod api;
+mod cli;
+mod client;
+mod commands;
+mod endpoint;
+mod exit;
+mod http;
+mod joining;
+mod keys;
+mod output;
+mod plan;
+mod ready;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return exit::usage(&usage),
+    };
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Agent(args) => return agent::run(&args),
+        Command::Members(args) => commands::members(&args)?,
+        Command::Join(args) => commands::join(args)?,
+        Command::Leave(args) => commands::leave(&args)?,
+        Command::Info(args) => commands::info(&args)?,
+        Command::Keygen(args) => keys::generate(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

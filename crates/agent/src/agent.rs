@@ -1,0 +1,232 @@
+use std::future::pending;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mingle::{Cluster, StartError};
+use tokio::sync::{mpsc, oneshot};
+use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
+
+use crate::api::LeaveAnswer;
+use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
+use crate::exit::Failure;
+use crate::http::{self, Server};
+use crate::plan::Plan;
+use crate::signals::{Signal, Signals};
+use crate::{joining, output, ready};
+
+/// Runs an agent until it is told to end.
+pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
+    let plan = Plan::new(args)?;
+    start_logging(args.log_level, args.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::No(format!("the runtime does not start: {error}")))?;
+    let announce = if args.json { ready::json } else { ready::text };
+    let result = runtime.block_on(live(&plan, announce));
+    // A lookup that hangs must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+fn start_logging(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}
+
+/// An agent that runs, for all who look at it.
+pub(crate) struct Running {
+    pub(crate) cluster: Cluster,
+    pub(crate) http: SocketAddr,
+    pub(crate) profile: Profile,
+    pub(crate) label: String,
+    pub(crate) security: Security,
+    pub(crate) started: Instant,
+    /// Where to ask for the end. The answer comes when the goodbye is over.
+    pub(crate) leave: mpsc::Sender<oneshot::Sender<LeaveAnswer>>,
+}
+
+/// Who can take part in the gossip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Security {
+    /// Whoever has a key.
+    Encrypted,
+    /// Programs on this machine.
+    Loopback,
+    /// Whoever reaches the port.
+    Open,
+}
+
+impl Running {
+    /// What an operator should change.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        match self.security {
+            Security::Encrypted | Security::Loopback => Vec::new(),
+            Security::Open => vec![format!(
+                "gossip on {} is not encrypted, so whoever reaches that port can read and change \
+                 the membership: give all agents one key with --encrypt or --keyring-file",
+                self.cluster.local_addr()
+            )],
+        }
+    }
+}
+
+/// Says on stdout that the agent is ready.
+type Announce = fn(&Running) -> String;
+
+async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
+    joining::resolve(&plan.join).await?;
+    let mut signals = Signals::listen()?;
+    let listener =
+        http::bind(plan.http().0).await.map_err(|failure| or_say_defaults(plan, failure))?;
+    let cluster = start(plan).await?;
+    let (leave, asked) = mpsc::channel(1);
+    let running = Arc::new(Running {
+        http: listener.address(),
+        profile: plan.profile,
+        label: plan.label.clone(),
+        security: security(plan, cluster.local_addr()),
+        started: Instant::now(),
+        cluster,
+        leave,
+    });
+    for warning in running.warnings() {
+        warn!("{warning}");
+    }
+    let server = Server::start(listener, Arc::clone(&running));
+    let ending = tokio::select! {
+        failure = work(plan, &running, announce) => Ending::Failed(failure),
+        ending = told_to_end(&running.cluster, &mut signals, asked) => ending,
+    };
+    tokio::select! {
+        result = end(ending, &running.cluster, server) => result,
+        second = signals.next() => {
+            warn!(signal = second.as_str(), "ending at once");
+            Ok(ExitCode::from(second.exit_code()))
+        }
+    }
+}
+
+async fn start(plan: &Plan) -> Result<Cluster, Failure> {
+    match plan.builder().start().await {
+        Ok(cluster) => Ok(cluster),
+        Err(error @ StartError::AddressInUse { .. }) => {
+            Err(or_say_defaults(plan, Failure::Input(error.to_string())))
+        }
+        Err(error) => Err(Failure::Input(error.to_string())),
+    }
+}
+
+/// For who chose no address and finds one taken: what to choose. Most often the first agent of this
+/// machine has it.
+fn or_say_defaults(plan: &Plan, failure: Failure) -> Failure {
+    if plan.bind.is_some() || plan.http.is_some() {
+        return failure;
+    }
+    Failure::Input(format!(
+        "{} or {} is taken, perhaps by another agent; choose others with --bind 127.0.0.1:7947 \
+         --http 127.0.0.1:7375",
+        plan.bind(),
+        plan.http().0
+    ))
+}
+
+fn security(plan: &Plan, bound: SocketAddr) -> Security {
+    match &plan.keyring {
+        Some(_) => Security::Encrypted,
+        None if bound.ip().to_canonical().is_loopback() => Security::Loopback,
+        None => Security::Open,
+    }
+}
+
+/// What an agent does until it is told to end. Returns only when it can't.
+async fn work(plan: &Plan, running: &Running, announce: Announce) -> Failure {
+    if let Err(failure) = joining::at_start(&running.cluster, &plan.join).await {
+        return failure;
+    }
+    if let Err(failure) = output::print(&announce(running)) {
+        return failure;
+    }
+    joining::until_joined(&running.cluster, &plan.retry_join).await;
+    pending().await
+}
+
+/// Why an agent ends.
+enum Ending {
+    Signal(Signal),
+    /// `POST /v1/leave` waits for the answer.
+    Asked(oneshot::Sender<LeaveAnswer>),
+    /// The node has ended by itself.
+    Stopped,
+    Failed(Failure),
+}
+
+async fn told_to_end(
+    cluster: &Cluster,
+    signals: &mut Signals,
+    mut asked: mpsc::Receiver<oneshot::Sender<LeaveAnswer>>,
+) -> Ending {
+    tokio::select! {
+        signal = signals.next() => Ending::Signal(signal),
+        Some(answer) = asked.recv() => Ending::Asked(answer),
+        () = cluster.stopped() => Ending::Stopped,
+    }
+}
+
+async fn end(ending: Ending, cluster: &Cluster, server: Server) -> Result<ExitCode, Failure> {
+    let result = match ending {
+        Ending::Signal(signal) => {
+            info!(signal = signal.as_str(), "leaving");
+            goodbye(cluster).await;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ending::Asked(answer) => {
+            info!("leaving, as asked");
+            // Whoever asked may have gone.
+            let _ = answer.send(goodbye(cluster).await);
+            Ok(ExitCode::SUCCESS)
+        }
+        Ending::Stopped => Err(Failure::No("the node has stopped; its log says why".to_owned())),
+        Ending::Failed(failure) => {
+            goodbye(cluster).await;
+            Err(failure)
+        }
+    };
+    server.stop().await;
+    cluster.stop().await;
+    result
+}
+
+/// Above the time that the library allows a goodbye.
+const GOODBYE: Duration = Duration::from_secs(6);
+
+async fn goodbye(cluster: &Cluster) -> LeaveAnswer {
+    let error = match tokio::time::timeout(GOODBYE, cluster.leave()).await {
+        Ok(Ok(receipt)) => {
+            info!(transmits = receipt.transmits, "left");
+            return LeaveAnswer { left: true, transmits: receipt.transmits, error: None };
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("the goodbye was not sent out in full within {GOODBYE:?}"),
+    };
+    warn!(error, "others may see this agent as dead instead of left");
+    LeaveAnswer { left: false, transmits: 0, error: Some(error) }
+}

@@ -1,0 +1,314 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::endpoint;
+
+/// Cluster membership by gossip, compatible with memberlist and Serf.
+///
+/// An agent makes this machine a member of a cluster; the other commands ask the agent that runs
+/// here.
+#[derive(Parser)]
+#[command(
+    name = "mingle",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES,
+    after_long_help = AFTER_HELP
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the answer is no: nobody could be joined, or the agent refused or failed
+  2  the command line or an input is wrong; nothing was started
+  3  no agent answers
+An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM).";
+
+const AFTER_HELP: &str = "\
+Two agents on one machine:
+  mingle agent --name a
+  mingle agent --name b --bind 127.0.0.1:7947 --http 127.0.0.1:7375 --join 127.0.0.1:7946
+  mingle members
+
+A cluster of machines, encrypted; on each of them:
+  mingle agent --bind 0.0.0.0:7946 --keyring-file keys.json --retry-join 10.0.0.1
+
+Exit codes:
+  0  done
+  1  the answer is no: nobody could be joined, or the agent refused or failed
+  2  the command line or an input is wrong; nothing was started
+  3  no agent answers
+An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM).";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run an agent until it is told to leave
+    Agent(Box<AgentArgs>),
+    /// List the members that the agent knows
+    Members(MembersArgs),
+    /// Make the agent join others
+    Join(JoinArgs),
+    /// Make the agent leave the cluster and end
+    Leave(LeaveArgs),
+    /// Show the agent itself: addresses, health, warnings
+    Info(InfoArgs),
+    /// Make a key for --encrypt or a keyring file
+    Keygen(KeygenArgs),
+}
+
+/// Run an agent until it is told to leave.
+///
+/// It listens for gossip (UDP and TCP on one port) and answers the other commands over HTTP. SIGINT,
+/// SIGTERM and `mingle leave` make it say goodbye and end; a second signal ends it at once.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle agent
+  mingle agent --name b --bind 127.0.0.1:7947 --http 127.0.0.1:7375 --join 127.0.0.1:7946
+  mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org")]
+pub(crate) struct AgentArgs {
+    /// This member's name, unique in the cluster [default: the host's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where to listen for gossip: IP:PORT, IP for port 7946, :PORT for every address, port 0 for a
+    /// free one [default: 127.0.0.1:7946, this machine only]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<String>,
+    /// The address that others use to reach this agent [default: the bound one]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) advertise: Option<String>,
+    /// Where to answer HTTP, on the loopback [default: 127.0.0.1:7374]
+    #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
+    pub(crate) http: Option<String>,
+    /// Join this member at the start, or fail (repeatable; one that answers is enough)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) join: Vec<String>,
+    /// Join this member as soon as it answers; tried every 30 s (repeatable)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) retry_join: Vec<String>,
+    /// A tag for all members to see (repeatable; 512 bytes in all)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) tag: Vec<String>,
+    /// Encrypt gossip with this base64 key; better in a file or the variable than on a command line
+    /// that others can list
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "MINGLE_ENCRYPT",
+        hide_env_values = true,
+        conflicts_with = "keyring_file"
+    )]
+    pub(crate) encrypt: Option<String>,
+    /// Encrypt with the keys of this file: a JSON array of base64 keys, the first of which encrypts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring_file: Option<PathBuf>,
+    /// Hear only members with the same label (at most 255 bytes)
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(crate) label: String,
+    /// Timing for this kind of network; the same on all members
+    #[arg(long, value_enum, default_value_t = Profile::Lan)]
+    pub(crate) profile: Profile,
+    /// Compress what is sent
+    #[arg(long)]
+    pub(crate) compress: bool,
+    /// Whose application versions to state: Serf's, or none for bare memberlist applications
+    #[arg(long, value_enum, default_value_t = Application::Serf)]
+    pub(crate) delegate: Application,
+    /// Opaque bytes for all members to see, with --delegate none (at most 512)
+    #[arg(long, value_name = "HEX")]
+    pub(crate) meta: Option<String>,
+    /// What to log on stderr
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    pub(crate) log_level: LogLevel,
+    /// How to spell log lines
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Say on stdout that it is ready as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Presets of timing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// One data centre
+    Lan,
+    /// Between data centres
+    Wan,
+    /// One machine
+    Local,
+}
+
+impl Profile {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lan => "lan",
+            Self::Wan => "wan",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// What stands above membership in this cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Application {
+    /// No protocol of its own
+    None,
+    /// Serf agents
+    Serf,
+}
+
+/// The least important events to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What makes the agent give up
+    Error,
+    /// What an operator can act upon
+    Warn,
+    /// Changes of membership
+    Info,
+    /// Decisions
+    Debug,
+    /// Packets
+    Trace,
+}
+
+/// How log lines are spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One object per line
+    Json,
+}
+
+/// How a command finds the agent.
+#[derive(Args)]
+pub(crate) struct AgentAddress {
+    /// Where the agent answers HTTP
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = endpoint::VARIABLE,
+        default_value = endpoint::DEFAULT
+    )]
+    pub(crate) http: String,
+}
+
+/// List the members that the agent knows, in the order of their names.
+///
+/// What is not printable in what peers call themselves is shown escaped.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle members
+  mingle members --state alive --json
+  mingle members --http 127.0.0.1:7375")]
+pub(crate) struct MembersArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Only members in this state
+    #[arg(long, value_parser = ["alive", "suspect", "dead", "left"])]
+    pub(crate) state: Option<String>,
+    /// Print the array that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make the agent join others.
+///
+/// Exits with 0 when at least one of them answered, which is enough to be in the cluster.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle join 10.0.0.1
+  mingle join 10.0.0.1:7946 seeds.example.org --json")]
+pub(crate) struct JoinArgs {
+    /// Members: IP, host, host:port or [v6]:port, at most 64
+    #[arg(required = true, value_name = "ADDR", num_args = 1..=crate::api::MAX_JOIN)]
+    pub(crate) addresses: Vec<String>,
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the report that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make the agent leave the cluster and end.
+///
+/// The others then know that it has left, and do not take it for dead.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle leave")]
+pub(crate) struct LeaveArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the answer that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show the agent itself: addresses, health, warnings.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle info
+  mingle info --json")]
+pub(crate) struct InfoArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the object that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make a key for --encrypt or a keyring file.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle keygen
+  echo \"[\\\"$(mingle keygen)\\\"]\" > keys.json")]
+pub(crate) struct KeygenArgs {
+    /// Bytes of the key: AES-128, AES-192 or AES-256
+    #[arg(long, default_value_t = 32, value_parser = key_length)]
+    pub(crate) bytes: u8,
+    /// Print an object with the key
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn key_length(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(length @ (16 | 24 | 32)) => Ok(length),
+        Ok(_) | Err(_) => Err("keys have 16, 24 or 32 bytes".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = format!("  mingle {}", command.get_name());
+            assert!(help.contains("Example"), "{}", command.get_name());
+            assert!(help.contains(example.trim_start()), "{}", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::api::{Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, SelfView};
+use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, MembersArgs};
+use crate::client::Client;
+use crate::exit::Failure;
+use crate::output::{self, escape};
+
+/// How long to wait for an answer that needs no network.
+const AT_ONCE: Duration = Duration::from_secs(10);
+/// How long to wait for a join or a goodbye; above what the agent allows itself.
+const AFTER_TALKS: Duration = Duration::from_secs(65);
+
+/// `mingle members`
+pub(crate) fn members(args: &MembersArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let mut members: Vec<MemberView> = client.get("/v1/members")?;
+    if let Some(state) = &args.state {
+        members.retain(|member| member.state == *state);
+    }
+    members.sort_by(|one, other| one.name.cmp(&other.name));
+    output::print(&if args.json { output::json(&members) } else { members_table(&members) })
+}
+
+fn members_table(members: &[MemberView]) -> String {
+    let rows: Vec<_> = members.iter().map(members_row).collect();
+    output::table(["NAME", "ADDRESS", "STATE", "TAGS", "INCARNATION", "SINCE", "RTT"], &rows)
+}
+
+fn members_row(member: &MemberView) -> [String; 7] {
+    [
+        escape(&member.name),
+        member.address.to_string(),
+        escape(&member.state),
+        tags(&member.tags),
+        member.incarnation.to_string(),
+        escape(&member.since),
+        member.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms")),
+    ]
+}
+
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    if tags.is_empty() {
+        return "-".to_owned();
+    }
+    let pairs: Vec<_> =
+        tags.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
+    pairs.join(",")
+}
+
+/// `mingle join`
+pub(crate) fn join(args: JoinArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AFTER_TALKS)?;
+    let answer: JoinAnswer = client.post("/v1/join", JoinRequest { addresses: args.addresses })?;
+    output::print(&if args.json { output::json(&answer) } else { attempts(&answer.attempts) })?;
+    if answer.joined {
+        return Ok(());
+    }
+    Err(Failure::No("nobody could be joined; see the reason at each address".to_owned()))
+}
+
+/// One line per address.
+pub(crate) fn attempts(attempts: &[Attempt]) -> String {
+    let line = |attempt: &Attempt| {
+        let mut line = escape(&attempt.given);
+        if let Some(address) = attempt.address
+            && address.to_string() != attempt.given
+        {
+            let _ = write!(line, " ({address})");
+        }
+        match (attempt.members, &attempt.error) {
+            (Some(members), _) => format!("{line}: joined, {members} live members there\n"),
+            (None, Some(error)) => format!("{line}: {}\n", escape(error)),
+            (None, None) => format!("{line}: not tried\n"),
+        }
+    };
+    attempts.iter().map(line).collect()
+}
+
+/// `mingle leave`
+pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AFTER_TALKS)?;
+    let answer: LeaveAnswer = client.post("/v1/leave", serde_json::json!({}))?;
+    if args.json {
+        output::print(&output::json(&answer))?;
+    }
+    if !answer.left {
+        let reason = answer.error.unwrap_or_default();
+        return Err(Failure::No(format!(
+            "the agent ends, but {}; others may see it as dead instead of left",
+            escape(&reason)
+        )));
+    }
+    if args.json {
+        return Ok(());
+    }
+    output::print(&format!("left; {} packets carried the goodbye\n", answer.transmits))
+}
+
+/// `mingle info`
+pub(crate) fn info(args: &InfoArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let view: SelfView = client.get("/v1/self")?;
+    output::print(&if args.json { output::json(&view) } else { info_text(&view) })
+}
+
+fn info_text(view: &SelfView) -> String {
+    let health = if view.health == 0 { "healthy" } else { "degraded" };
+    let members = view.members;
+    let lines = [
+        ("name", escape(&view.name)),
+        ("version", escape(&view.version)),
+        ("address", view.address.to_string()),
+        ("gossip", format!("{} (UDP and TCP)", view.listening.gossip)),
+        ("http", format!("http://{}", view.listening.http)),
+        ("state", format!("{}, incarnation {}", escape(&view.state), view.incarnation)),
+        ("health", format!("{} ({health})", view.health)),
+        (
+            "members",
+            format!(
+                "{} alive, {} suspect, {} dead, {} left",
+                members.alive, members.suspect, members.dead, members.left
+            ),
+        ),
+        (
+            "view",
+            format!(
+                "version {}, fingerprint {}",
+                view.view.version,
+                escape(&view.view.fingerprint)
+            ),
+        ),
+        ("encryption", (if view.encrypted { "on" } else { "off" }).to_owned()),
+        ("label", view.label.as_deref().map_or_else(|| "-".to_owned(), escape)),
+        ("profile", escape(&view.profile)),
+        ("tags", tags(&view.tags)),
+        ("uptime", format!("{:?}", Duration::from_secs(view.uptime_seconds))),
+    ];
+    let mut text = String::new();
+    for (name, value) in lines {
+        let _ = writeln!(text, "{name:<10}  {value}");
+    }
+    for warning in &view.warnings {
+        let _ = writeln!(text, "{:<10}  {}", "warning", escape(warning));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hostile() -> MemberView {
+        MemberView {
+            name: "evil\u{1b}[2J".to_owned(),
+            address: "127.0.0.1:7946".parse().unwrap(),
+            state: "alive".to_owned(),
+            tags: BTreeMap::from([("ro\nle".to_owned(), "w\u{202e}eb".to_owned())]),
+            incarnation: 7,
+            since: "2025-01-01T00:00:00Z".to_owned(),
+            rtt_ms: Some(0.25),
+        }
+    }
+
+    #[test]
+    fn a_hostile_member_takes_one_printable_line() {
+        let text = members_table(&[hostile()]);
+        assert_eq!(text.lines().count(), 2, "{text:?}");
+        assert!(text.contains("evil\\u{1b}[2J"), "{text}");
+        assert!(text.contains("ro\\nle=w\\u{202e}eb"), "{text}");
+        assert!(text.contains("0.250 ms"), "{text}");
+    }
+
+    #[test]
+    fn attempts_say_the_address_only_when_it_was_looked_up() {
+        let attempt = |given: &str, members, error: Option<&str>| Attempt {
+            given: given.to_owned(),
+            address: Some("10.0.0.1:7946".parse().unwrap()),
+            members,
+            error: error.map(str::to_owned),
+        };
+        let text = attempts(&[
+            attempt("10.0.0.1:7946", Some(3), None),
+            attempt("seed.example.org", None, Some("it \u{7}refused")),
+        ]);
+        assert_eq!(
+            text,
+            "10.0.0.1:7946: joined, 3 live members there\n\
+             seed.example.org (10.0.0.1:7946): it \\u{7}refused\n"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Refusal;
+
+/// How long a request may take.
+const MAX_TIME: Duration = Duration::from_secs(60);
+
+/// Lets through what comes from this machine on purpose, and bounds how long it takes.
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
+    let mut response = match check(request.method(), request.headers()) {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => {
+            let answer = tokio::time::timeout(MAX_TIME, next.run(request)).await;
+            answer.unwrap_or_else(|_| {
+                let detail = format!("it was not done within {MAX_TIME:?}; ask for less at a time");
+                Refusal::new(StatusCode::GATEWAY_TIMEOUT, detail).into_response()
+            })
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Which site a browser says that a page belongs to.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// A page of another site, opened in a browser on this machine, can send requests here. It can't
+/// choose these headers: `Host` gives away a name that was pointed at the loopback, `Origin` and
+/// `Sec-Fetch-Site` where the page is from, and `Content-Type` can't be JSON without asking first.
+fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    let forbid = |detail: &str| Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+    let host = only(headers, &header::HOST)?;
+    if !host.is_some_and(is_loopback) {
+        return forbid("the Host is not the loopback; ask 127.0.0.1, [::1] or localhost");
+    }
+    let origin = only(headers, &header::ORIGIN)?;
+    let own = origin.and_then(|origin| origin.strip_prefix("http://"));
+    if origin.is_some() && own != host {
+        return forbid("the Origin is another site; ask without one");
+    }
+    if method.is_safe() {
+        return Ok(());
+    }
+    if !matches!(only(headers, &SEC_FETCH_SITE)?, None | Some("same-origin" | "none")) {
+        return forbid("the request was started by another site; start it here");
+    }
+    if !only(headers, &header::CONTENT_TYPE)?.is_some_and(is_json) {
+        let detail = "requests that change something need Content-Type: application/json";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    Ok(())
+}
+
+/// A header that may stand there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(HeaderValue::to_str).transpose();
+    match (value, values.next()) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_) | Err(_), _) => {
+            let detail = format!("the header {name} is there twice or is no text; send it once");
+            Err(Refusal::new(StatusCode::BAD_REQUEST, detail))
+        }
+    }
+}
+
+/// Whether a `Host` names this machine's loopback, with a port or without.
+fn is_loopback(host: &str) -> bool {
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        return address.ip().to_canonical().is_loopback();
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return ip.to_canonical().is_loopback();
+    }
+    let name = match host.split_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        Some(_) => return false,
+        None => host,
+    };
+    name.eq_ignore_ascii_case("localhost")
+}
+
+/// Whether a `Content-Type` is JSON, whatever its parameters.
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split_once(';').map_or(content_type, |(kind, _)| kind);
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status that the headers are refused with.
+    fn refused(method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        check(method, &all).err().map(|refusal| refusal.into_response().status().as_u16())
+    }
+
+    const HOST: (&str, &str) = ("host", "127.0.0.1:7374");
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    #[test]
+    fn only_the_loopback_is_a_host() {
+        let fine = ["127.0.0.1", "127.9.9.9:1", "[::1]:7374", "[::1]", "localhost", "LOCALHOST:1"];
+        let foreign = ["example.org", "127.0.0.1.example.org", "10.0.0.1:7374", "", "localhost:x"];
+        for host in fine {
+            assert_eq!(refused(&Method::GET, &[("host", host)]), None, "{host:?}");
+        }
+        for host in foreign {
+            assert_eq!(refused(&Method::GET, &[("host", host)]), Some(403), "{host:?}");
+        }
+        assert_eq!(refused(&Method::GET, &[]), Some(403));
+        assert_eq!(refused(&Method::GET, &[HOST, HOST]), Some(400));
+    }
+
+    #[test]
+    fn other_origins_are_refused() {
+        for origin in ["http://example.org", "null", "https://127.0.0.1:7374", "http://127.0.0.1"] {
+            let origin = ("origin", origin);
+            assert_eq!(refused(&Method::GET, &[HOST, origin]), Some(403), "{origin:?}");
+            assert_eq!(refused(&Method::POST, &[HOST, JSON, origin]), Some(403), "{origin:?}");
+        }
+        let own = ("origin", "http://127.0.0.1:7374");
+        assert_eq!(refused(&Method::POST, &[HOST, JSON, own]), None);
+        assert_eq!(refused(&Method::POST, &[HOST, JSON, own, own]), Some(400));
+    }
+
+    #[test]
+    fn changes_come_from_no_other_site() {
+        let table = [
+            ("cross-site", Some(403)),
+            ("same-site", Some(403)),
+            ("same-origin", None),
+            ("none", None),
+        ];
+        for (site, expected) in table {
+            let site = ("sec-fetch-site", site);
+            assert_eq!(refused(&Method::POST, &[HOST, JSON, site]), expected, "{site:?}");
+            assert_eq!(refused(&Method::GET, &[HOST, site]), None, "{site:?}");
+        }
+    }
+
+    #[test]
+    fn changes_are_json() {
+        let table = [
+            ("application/json", None),
+            ("Application/JSON; charset=utf-8", None),
+            ("text/plain", Some(415)),
+            ("application/x-www-form-urlencoded", Some(415)),
+            ("application/jsonp", Some(415)),
+        ];
+        for (kind, expected) in table {
+            let kind = ("content-type", kind);
+            assert_eq!(refused(&Method::POST, &[HOST, kind]), expected, "{kind:?}");
+        }
+        assert_eq!(refused(&Method::POST, &[HOST]), Some(415));
+        assert_eq!(refused(&Method::DELETE, &[HOST]), Some(415));
+    }
+}

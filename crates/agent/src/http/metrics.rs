@@ -1,0 +1,110 @@
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use mingle::{Kind, Stats};
+
+use super::{Agent, members};
+use crate::agent::{Running, Security};
+use crate::api::MemberCounts;
+
+/// `GET /metrics`, for Prometheus. No label has a value that a peer chooses.
+pub(crate) async fn page(State(running): Agent) -> Response {
+    let stats = running.cluster.stats().await;
+    let mut page = Page::default();
+    add_agent(&mut page, &running);
+    add_members(&mut page, members::count(&running));
+    add_stats(&mut page, &stats);
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, page.text).into_response()
+}
+
+fn add_agent(page: &mut Page, running: &Running) {
+    page.describe("build_info", "The program, as labels.", Kind::Gauge);
+    page.sample("build_info", Some(("version", env!("CARGO_PKG_VERSION"))), 1);
+    page.gauge("uptime_seconds", "Since the agent started.", running.started.elapsed().as_secs());
+    let insecure = u64::from(running.security == Security::Open);
+    page.gauge("insecure", "1 when gossip is open to others and not encrypted.", insecure);
+    let warnings = u64::try_from(running.warnings().len()).unwrap_or(u64::MAX);
+    page.gauge("warnings", "What an operator should change; see /v1/self.", warnings);
+}
+
+fn add_members(page: &mut Page, counts: MemberCounts) {
+    page.describe("members", "Members known, by state.", Kind::Gauge);
+    let by_state = [
+        ("alive", counts.alive),
+        ("suspect", counts.suspect),
+        ("dead", counts.dead),
+        ("left", counts.left),
+    ];
+    for (state, count) in by_state {
+        page.sample("members", Some(("state", state)), count);
+    }
+}
+
+/// Every number of the library but those that stand in `mingle_members` by state.
+fn add_stats(page: &mut Page, stats: &Stats) {
+    let mut described = "";
+    for stat in stats.iter().filter(|stat| !matches!(stat.name, "members" | "members_live")) {
+        let name = match stat.kind {
+            Kind::Counter => format!("{}_total", stat.name),
+            Kind::Gauge => stat.name.to_owned(),
+        };
+        if described != stat.name {
+            page.describe(&name, stat.help, stat.kind);
+            described = stat.name;
+        }
+        page.sample(&name, stat.reason.map(|reason| ("reason", reason)), stat.value);
+    }
+}
+
+/// Text in Prometheus' exposition format.
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.describe(name, help, Kind::Gauge);
+        self.sample(name, None, value);
+    }
+
+    fn describe(&mut self, name: &str, help: &str, kind: Kind) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        let _ = writeln!(self.text, "# HELP mingle_{name} {help}");
+        let _ = writeln!(self.text, "# TYPE mingle_{name} {kind}");
+    }
+
+    /// The name and the value of the label are ours, and need no escaping.
+    fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: u64) {
+        let _ = match label {
+            Some((label, of)) => writeln!(self.text, "mingle_{name}{{{label}=\"{of}\"}} {value}"),
+            None => writeln!(self.text, "mingle_{name} {value}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_described_once_before_its_samples() {
+        let mut page = Page::default();
+        add_members(&mut page, MemberCounts { alive: 2, suspect: 0, dead: 1, left: 0 });
+        assert_eq!(
+            page.text,
+            "# HELP mingle_members Members known, by state.\n\
+             # TYPE mingle_members gauge\n\
+             mingle_members{state=\"alive\"} 2\n\
+             mingle_members{state=\"suspect\"} 0\n\
+             mingle_members{state=\"dead\"} 1\n\
+             mingle_members{state=\"left\"} 0\n"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! What the agent answers over HTTP.
+
+mod connections;
+mod guard;
+mod members;
+mod metrics;
+mod problem;
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) use self::connections::{Connections, bind};
+use self::problem::Refusal;
+use crate::agent::Running;
+
+/// What every handler gets.
+type Agent = State<Arc<Running>>;
+
+/// The most bytes in the body of a request.
+const MAX_BODY: usize = 64 * 1024;
+
+fn router(running: Arc<Running>) -> Router {
+    Router::new()
+        .route("/v1/members", get(|State(agent): Agent| ready(members::list(&agent))))
+        .route("/v1/self", get(members::itself))
+        .route("/v1/join", post(members::join))
+        .route("/v1/leave", post(members::leave))
+        .route("/metrics", get(metrics::page))
+        .fallback(|| ready(unknown_path()))
+        .method_not_allowed_fallback(|| ready(unknown_method()))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(guard::guard))
+        .with_state(running)
+}
+
+fn unknown_path() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "nothing is here; there are /v1/members, /v1/self, /v1/join, /v1/leave and /metrics",
+    )
+}
+
+fn unknown_method() -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "use POST for /v1/join and /v1/leave, and GET for everything else",
+    )
+}
+
+/// Answers requests until it is stopped.
+pub(crate) struct Server {
+    task: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+/// How long answers that are under way may take after the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+impl Server {
+    pub(crate) fn start(connections: Connections, running: Arc<Running>) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = router(running);
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            let serving = axum::serve(connections, router).with_graceful_shutdown(stopped);
+            serving.await.expect("serving ends when it is told to, and never fails");
+        });
+        Self { task, stop }
+    }
+
+    /// Takes no more requests, and waits for the answers that are under way.
+    pub(crate) async fn stop(self) {
+        let Self { mut task, stop } = self;
+        let _ = stop.send(());
+        if tokio::time::timeout(LAST_ANSWERS, &mut task).await.is_err() {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::io::Read;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mingle::{Key, Keyring};
+use serde_json::Value;
+
+use crate::cli::KeygenArgs;
+use crate::exit::Failure;
+use crate::output;
+
+/// Where to get a key that works, for the end of sentences.
+const REMEDY: &str = "make one with \"mingle keygen\"";
+
+/// Reads the key of `--encrypt`. What is wrong with it is said without showing it.
+pub(crate) fn parse(text: &str) -> Result<Keyring, Failure> {
+    let key = key(text).map_err(|reason| Failure::Input(format!("the key {reason}; {REMEDY}")))?;
+    Ok(Keyring::new(vec![key]))
+}
+
+/// Reads a keyring file as Serf writes them: a JSON array of keys, the first of which encrypts.
+pub(crate) fn read(path: &Path) -> Result<Keyring, Failure> {
+    let name = output::escape(&path.display().to_string());
+    let refuse = |reason: String| Failure::Input(format!("the keyring file {name} {reason}"));
+    let text = read_bounded(path)
+        .map_err(|error| refuse(format!("can't be read: {}; check its path", error.kind())))?;
+    keyring(&text).map_err(refuse)
+}
+
+/// Far above 64 keys.
+const MAX_KEYRING_FILE: u64 = 64 * 1024;
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(MAX_KEYRING_FILE).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn keyring(text: &[u8]) -> Result<Keyring, String> {
+    let entries: Vec<Value> = serde_json::from_slice(text).map_err(|_| {
+        "is no JSON array; write one of base64 keys, the first of which encrypts".to_owned()
+    })?;
+    let mut keys = Keyring::default();
+    for (index, entry) in entries.iter().enumerate() {
+        let number = index + 1;
+        let refuse =
+            |reason: String| format!("has an entry {number} that {reason}; {REMEDY} or remove it");
+        let text = entry.as_str().ok_or_else(|| refuse("is no text".to_owned()))?;
+        keys.add(key(text).map_err(refuse)?)
+            .map_err(|_| format!("has more than {} keys; remove old ones", Keyring::MAX_KEYS))?;
+    }
+    if keys.is_empty() {
+        return Err(format!("has no key; {REMEDY}"));
+    }
+    Ok(keys)
+}
+
+/// A key from its spelling, or what is wrong with it.
+fn key(text: &str) -> Result<Key, String> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| "is not base64".to_owned())?;
+    Key::from_bytes(&bytes)
+        .map_err(|_| format!("has {} bytes instead of 16, 24 or 32", bytes.len()))
+}
+
+/// Prints a fresh key.
+pub(crate) fn generate(args: &KeygenArgs) -> Result<(), Failure> {
+    let mut bytes = [0; 32];
+    let bytes = bytes.get_mut(..args.bytes.into()).expect("no key is longer than 32 bytes");
+    getrandom::fill(bytes).map_err(|_| {
+        Failure::No("the operating system gives no random numbers, which a key needs".to_owned())
+    })?;
+    let key = STANDARD.encode(bytes);
+    if args.json {
+        return output::print(&output::json_line(&serde_json::json!({ "key": key })));
+    }
+    output::print(&(key + "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_one_of_three_lengths() {
+        for length in 0..40 {
+            let text = STANDARD.encode(vec![7; length]);
+            match parse(&text) {
+                Ok(ring) => {
+                    assert!([16, 24, 32].contains(&length));
+                    assert_eq!(ring.iter().len(), 1);
+                }
+                Err(Failure::Input(sentence)) => {
+                    assert!(![16, 24, 32].contains(&length));
+                    assert!(sentence.contains(&format!("has {length} bytes")), "{sentence}");
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_not_repeated() {
+        let Err(Failure::Input(sentence)) = parse("hunter2!") else { panic!("it is refused") };
+        assert_eq!(sentence, "the key is not base64; make one with \"mingle keygen\"");
+    }
+
+    #[test]
+    fn the_first_key_of_a_file_encrypts() {
+        let (first, second) = (STANDARD.encode([1; 16]), STANDARD.encode([2; 32]));
+        let ring = keyring(format!("[\"{first}\",\n\"{second}\"]").as_bytes()).unwrap();
+        assert_eq!(ring.iter().len(), 2);
+        assert_eq!(ring.primary().map(Key::as_bytes), Some([1; 16].as_slice()));
+    }
+
+    #[test]
+    fn wrong_keyring_files_are_refused_with_the_entry() {
+        let good = STANDARD.encode([1; 16]);
+        let many: Vec<_> = (0..65).map(|byte| STANDARD.encode([byte; 16])).collect();
+        let table = [
+            (String::new(), "is no JSON array"),
+            ("{}".to_owned(), "is no JSON array"),
+            (good.clone(), "is no JSON array"),
+            ("[]".to_owned(), "has no key"),
+            (format!("[\"{good}\", 7]"), "entry 2 that is no text"),
+            (format!("[\"{good}\", [\"{good}\"]]"), "entry 2 that is no text"),
+            ("[\"?\"]".to_owned(), "entry 1 that is not base64"),
+            (format!("[\"{good}\", \"AAAA\"]"), "entry 2 that has 3 bytes"),
+            (serde_json::to_string(&many).unwrap(), "more than 64 keys"),
+        ];
+        for (text, expected) in table {
+            let reason = keyring(text.as_bytes()).unwrap_err();
+            assert!(reason.contains(expected), "{text:?}: {reason}");
+        }
+    }
+}

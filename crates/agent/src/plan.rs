@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+
+use mingle::{Advertise, BindAddress, Builder, Cluster, Config, Delegate, Keyring};
+
+use crate::cli::{AgentArgs, Application, Profile};
+use crate::endpoint::{self, Endpoint};
+use crate::exit::Failure;
+use crate::{joining, keys};
+
+/// What an agent was asked to be: everything is read and checked that can be before it starts.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    /// `None` when nobody chose one.
+    pub(crate) bind: Option<BindAddress>,
+    pub(crate) advertise: Option<Advertise>,
+    /// `None` when nobody chose one.
+    pub(crate) http: Option<Endpoint>,
+    pub(crate) join: Vec<String>,
+    pub(crate) retry_join: Vec<String>,
+    pub(crate) statement: Statement,
+    pub(crate) keyring: Option<Keyring>,
+    pub(crate) label: String,
+    pub(crate) profile: Profile,
+    pub(crate) compress: bool,
+}
+
+/// What the agent states about itself, in the spelling of its application.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Statement {
+    /// Serf's versions and tags.
+    Serf(BTreeMap<String, String>),
+    /// No versions, and opaque meta.
+    Bare(Vec<u8>),
+}
+
+/// Where gossip is when nobody chose: this machine only.
+const DEFAULT_BIND: &str = "127.0.0.1:7946";
+
+impl Plan {
+    pub(crate) fn new(args: &AgentArgs) -> Result<Self, Failure> {
+        for address in args.join.iter().chain(&args.retry_join) {
+            joining::check(address)?;
+        }
+        Ok(Self {
+            name: args.name.clone().map_or_else(host_name, Ok)?,
+            bind: args.bind.as_deref().map(|text| text.parse().map_err(input)).transpose()?,
+            advertise: args
+                .advertise
+                .as_deref()
+                .map(|text| text.parse().map_err(input))
+                .transpose()?,
+            http: args.http.as_deref().map(str::parse).transpose()?,
+            join: args.join.clone(),
+            retry_join: args.retry_join.clone(),
+            statement: statement(args)?,
+            keyring: keyring(args)?,
+            label: args.label.clone(),
+            profile: args.profile,
+            compress: args.compress,
+        })
+    }
+
+    pub(crate) fn bind(&self) -> BindAddress {
+        self.bind.unwrap_or_else(|| DEFAULT_BIND.parse().expect("it is an address"))
+    }
+
+    pub(crate) fn http(&self) -> Endpoint {
+        self.http.unwrap_or_else(|| endpoint::DEFAULT.parse().expect("it is an address"))
+    }
+
+    /// The node that it describes.
+    pub(crate) fn builder(&self) -> Builder {
+        let builder = Cluster::builder(&self.name)
+            .bind(self.bind())
+            .config(match self.profile {
+                Profile::Lan => Config::lan(),
+                Profile::Wan => Config::wan(),
+                Profile::Local => Config::local(),
+            })
+            .label(&self.label)
+            .compress(self.compress);
+        let builder = match &self.statement {
+            Statement::Serf(tags) => builder.delegate(Delegate::SERF).tags(tags),
+            Statement::Bare(meta) => builder.delegate(Delegate::NONE).meta(meta.as_slice()),
+        };
+        let builder = match self.advertise {
+            Some(advertise) => builder.advertise(advertise),
+            None => builder,
+        };
+        match &self.keyring {
+            Some(keyring) => builder.keyring(keyring.clone()),
+            None => builder,
+        }
+    }
+}
+
+fn input(error: impl std::error::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+fn keyring(args: &AgentArgs) -> Result<Option<Keyring>, Failure> {
+    match (&args.encrypt, &args.keyring_file) {
+        (Some(key), _) => keys::parse(key).map(Some),
+        (None, Some(path)) => keys::read(path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn statement(args: &AgentArgs) -> Result<Statement, Failure> {
+    match (args.delegate, &args.meta) {
+        (Application::Serf, None) => Ok(Statement::Serf(tags(&args.tag)?)),
+        (Application::Serf, Some(_)) => Err(Failure::Input(
+            "--meta takes the place that Serf's tags have; add --delegate none, or use --tag"
+                .to_owned(),
+        )),
+        (Application::None, _) if !args.tag.is_empty() => Err(Failure::Input(
+            "--tag is spelled for Serf agents, which --delegate none is not; use --meta".to_owned(),
+        )),
+        (Application::None, meta) => Ok(Statement::Bare(hex(meta.as_deref().unwrap_or_default())?)),
+    }
+}
+
+fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut tags = BTreeMap::new();
+    for text in given {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let (key, value) = pair.ok_or_else(|| {
+            Failure::Input(format!("{text:?} is no tag; write it as --tag role=web"))
+        })?;
+        if tags.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(Failure::Input(format!(
+                "the tag {key:?} is given twice; drop one of them"
+            )));
+        }
+    }
+    Ok(tags)
+}
+
+fn hex(text: &str) -> Result<Vec<u8>, Failure> {
+    let digits: Option<Vec<u8>> = text.chars().map(digit).collect();
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2)).ok_or_else(|| {
+        Failure::Input("--meta is not hexadecimal; write two digits for each byte".to_owned())
+    })?;
+    Ok(digits
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect())
+}
+
+fn digit(character: char) -> Option<u8> {
+    character.to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn host_name() -> Result<String, Failure> {
+    let name = system_name();
+    if name.is_empty() {
+        return Err(Failure::Input("this machine has no name; give one with --name".to_owned()));
+    }
+    Ok(name)
+}
+
+#[cfg(unix)]
+fn system_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+fn system_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_have_a_key_once() {
+        let tags = |given: &[&str]| {
+            let given: Vec<_> = given.iter().map(|text| (*text).to_owned()).collect();
+            tags(&given).ok().map(|tags| format!("{tags:?}"))
+        };
+        assert_eq!(tags(&["a=b=c", "d="]).as_deref(), Some(r#"{"a": "b=c", "d": ""}"#));
+        assert_eq!(tags(&["a"]), None);
+        assert_eq!(tags(&["=a"]), None);
+        assert_eq!(tags(&["a=1", "a=2"]), None);
+    }
+
+    #[test]
+    fn meta_is_pairs_of_digits() {
+        assert_eq!(hex("00fF10"), Ok(vec![0, 255, 16]));
+        assert_eq!(hex(""), Ok(vec![]));
+        for text in ["0", "0g", "0x00", " 00", "é"] {
+            assert!(hex(text).is_err(), "{text:?}");
+        }
+    }
+}
