@@ -65,6 +65,20 @@ fn has_comment(line: &str) -> bool {
     line.rsplit_once("# ").is_some_and(|(_, comment)| comment.trim().len() > 3)
 }
 
+/// The pure crates have the same bans. Clippy reads the nearest file only, so each has its own.
+pub(super) fn pure_bans_agree(tree: &Tree) -> Vec<Finding> {
+    let text = |path| tree.get(path).map_or("", File::text);
+    let [wire, proto] = BANS.map(text);
+    if wire == proto && wire.contains("disallowed-types") {
+        return Vec::new();
+    }
+    let line = 1 + wire.lines().zip(proto.lines()).take_while(|(a, b)| a == b).count();
+    let what = format!("{} and {} differ, or ban nothing", BANS[0], BANS[1]);
+    vec![Finding::new(BANS[1], line, what, "copy the one that is right over the other")]
+}
+
+const BANS: [&str; 2] = ["crates/wire/clippy.toml", "crates/proto/clippy.toml"];
+
 /// The lines below each `[section]`, without comments of their own, counted from 1.
 fn sections(manifest: &str) -> impl Iterator<Item = (usize, &str, &str)> {
     let mut section = "";
@@ -114,6 +128,15 @@ mod tests {
     fn a_published_package_needs_more() {
         let tree = Tree::of(&[("a/Cargo.toml", GOOD)]);
         assert_eq!(inherits(&tree, &[package("a", true)]).len(), PUBLISHED.len());
+    }
+
+    #[test]
+    fn a_ban_in_one_pure_crate_only_is_found() {
+        let bans = "a = 1\ndisallowed-types = []\n";
+        assert_eq!(pure_bans_agree(&Tree::of(&[(BANS[0], bans), (BANS[1], bans)])), []);
+        let tree = Tree::of(&[(BANS[0], bans), (BANS[1], "a = 1\n")]);
+        assert_eq!(places(&pure_bans_agree(&tree)), [format!("{}:2", BANS[1])]);
+        assert_eq!(pure_bans_agree(&Tree::default()).len(), 1);
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn findings(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
         deps::purity(&workspace.reached),
         manifests::inherits(tree, &workspace.packages),
         manifests::reasons(tree),
+        manifests::pure_bans_agree(tree),
         length::ratchet(tree),
         vectors::every_kind_is_captured(tree),
         docs::config_fields(tree),
@@ -78,6 +79,7 @@ fn findings(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
         source::no_ignored_tests(tree),
         source::no_placeholders(tree),
         source::no_unwraps(tree),
+        source::pure_crates_touch_nothing(tree),
         source::no_stray_whitespace(tree),
         source::no_machine_paths(tree),
     ]

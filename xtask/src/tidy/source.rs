@@ -30,26 +30,63 @@ fn in_code(tree: &Tree, words: &[&str], remedy: &str) -> Vec<Finding> {
 
 /// The pure crates panic only where they say why it can't happen.
 pub(super) fn no_unwraps(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let unwraps =
+        pure_code(tree).into_iter().filter(|(_, _, line)| line.contains(concat!(".unw", "rap()")));
+    unwraps
+        .map(|(file, number, _)| {
+            let remedy = "handle it, or `expect` with the reason why it holds";
+            Finding::new(&file.path, number, "an unwrap", remedy)
+        })
+        .collect()
+}
+
+/// The lines of the pure crates that are not for tests.
+fn pure_code(tree: &Tree) -> Vec<(&File, usize, &str)> {
+    let mut lines = Vec::new();
     for folder in ["crates/wire/src/", "crates/proto/src/"] {
         let for_tests: Vec<_> =
             tree.find(folder, ".rs").flat_map(|file| test_modules(file.text())).collect();
         for file in tree.find(folder, ".rs").filter(|file| !is_of(file, folder, &for_tests)) {
-            for (number, line) in product_code(file) {
-                if line.contains(concat!(".unw", "rap()")) {
-                    let remedy = "handle it, or `expect` with the reason why it holds";
-                    findings.push(Finding::new(&file.path, number, "an unwrap", remedy));
-                }
-            }
+            lines.extend(product_code(file).map(|(number, line)| (file, number, line)));
         }
     }
-    findings
+    lines
 }
 
 fn is_of(file: &File, folder: &str, modules: &[&str]) -> bool {
     let path = file.path.trim_start_matches(folder).trim_end_matches(".rs");
     path.split('/').any(|part| modules.contains(&part))
 }
+
+/// The pure crates touch nothing of the machine that they run on. Clippy bans the types and calls that
+/// tests need no less than the product; this is what only tests may have.
+pub(super) fn pure_crates_touch_nothing(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, number, line) in pure_code(tree) {
+        for word in MACHINE.iter().filter(|word| line.contains(**word)) {
+            let remedy = "take it as an input, or give it as an output";
+            let what = format!("{word} in a pure crate");
+            findings.push(Finding::new(&file.path, number, what, remedy));
+        }
+    }
+    findings
+}
+
+const MACHINE: [&str; 13] = [
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "ToSocketAddrs",
+    "SystemTime",
+    "std::time::Instant",
+    "thread_local!",
+    "async ",
+    ".await",
+    "print!(",
+    "println!(",
+];
 
 /// No tabs, no blanks at ends of lines, and a newline at the end.
 pub(super) fn no_stray_whitespace(tree: &Tree) -> Vec<Finding> {
@@ -130,6 +167,14 @@ mod tests {
             ("crates/agent/src/a.rs", unwrap),
         ]);
         assert_eq!(places(&no_unwraps(&tree)), ["crates/wire/src/a.rs:1"]);
+    }
+
+    #[test]
+    fn a_pure_crate_that_touches_the_machine_is_found() {
+        let text = "use std::fs;\nfn a() { eprintln!(\"x\") }\n#[cfg(test)]\nmod tests {\nuse std::fs;\n}\n";
+        let tree = Tree::of(&[("crates/proto/src/a.rs", text), ("crates/mingle/src/a.rs", text)]);
+        let found = places(&pure_crates_touch_nothing(&tree));
+        assert_eq!(found, ["crates/proto/src/a.rs:1", "crates/proto/src/a.rs:2"]);
     }
 
     #[test]
