@@ -251,7 +251,12 @@ impl Node {
     /// as many claims beside them as `room` has space for.
     pub fn poll_output(&mut self, room: Room, buffer: &mut Vec<u8>) -> Option<Output> {
         loop {
-            let intent = self.intents.pop_front()?;
+            let Some(intent) = self.intents.pop_front() else {
+                if self.intents.capacity() > MOST_INTENTS_KEPT {
+                    self.intents = VecDeque::new();
+                }
+                return None;
+            };
             if let Some(output) = self.write(intent, room, buffer) {
                 return Some(output);
             }
@@ -402,6 +407,8 @@ impl Node {
 /// Above this many members the checks of debug builds would dwarf what they check.
 #[cfg(debug_assertions)]
 const SMALL_ENOUGH_TO_CHECK: usize = 300;
+/// A whole view brings about as many intents as it has members; the space for them is not kept.
+const MOST_INTENTS_KEPT: usize = 64;
 /// Lag below this is nobody's concern.
 const WORTH_NOTING: Duration = Duration::from_millis(20);
 /// So that a wake-up after long sleep ends; what is left fires on the next call, which is at once.
