@@ -1,5 +1,5 @@
 use std::future::pending;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use tracing::{info, warn};
 
 use crate::api::LeaveAnswer;
 use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
+use crate::endpoint::{self, Endpoint};
 use crate::exit::Failure;
-use crate::http::{self, Server};
+use crate::http::{self, Connections, Server};
 use crate::plan::Plan;
 use crate::signals::{Signal, Signals};
 use crate::{joining, output, ready};
@@ -43,8 +44,8 @@ fn start_logging(level: LogLevel, format: LogFormat) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false);
     match format {
         LogFormat::Text => subscriber.init(),
@@ -95,8 +96,7 @@ type Announce = fn(&Running) -> String;
 async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     joining::resolve(&plan.join).await?;
     let mut signals = Signals::listen()?;
-    let listener =
-        http::bind(plan.http().0).await.map_err(|failure| or_say_defaults(plan, failure))?;
+    let listener = listen(plan).await?;
     let cluster = start(plan).await?;
     let (leave, asked) = mpsc::channel(1);
     let running = Arc::new(Running {
@@ -125,27 +125,32 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     }
 }
 
-async fn start(plan: &Plan) -> Result<Cluster, Failure> {
-    match plan.builder().start().await {
-        Ok(cluster) => Ok(cluster),
-        Err(error @ StartError::AddressInUse { .. }) => {
-            Err(or_say_defaults(plan, Failure::Input(error.to_string())))
-        }
-        Err(error) => Err(Failure::Input(error.to_string())),
-    }
+async fn listen(plan: &Plan) -> Result<Connections, Failure> {
+    let Endpoint(address) = plan.http();
+    http::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => taken(plan, "--http", address),
+        kind => Failure::Input(format!(
+            "can't listen on {address}: {kind}; choose another address with --http"
+        )),
+    })
 }
 
-/// For who chose no address and finds one taken: what to choose. Most often the first agent of this
-/// machine has it.
-fn or_say_defaults(plan: &Plan, failure: Failure) -> Failure {
-    if plan.bind.is_some() || plan.http.is_some() {
-        return failure;
-    }
+async fn start(plan: &Plan) -> Result<Cluster, Failure> {
+    plan.builder().start().await.map_err(|error| match error {
+        StartError::AddressInUse { address } => taken(plan, "--bind", address),
+        error => Failure::Input(error.to_string()),
+    })
+}
+
+/// An address is taken. For who chose none, the first agent of this machine has both.
+fn taken(plan: &Plan, flag: &str, address: SocketAddr) -> Failure {
+    let remedy = if plan.bind.is_some() || plan.http.is_some() {
+        format!("{flag} {}", endpoint::next_port(address))
+    } else {
+        "--bind 127.0.0.1:7947 --http 127.0.0.1:7375".to_owned()
+    };
     Failure::Input(format!(
-        "{} or {} is taken, perhaps by another agent; choose others with --bind 127.0.0.1:7947 \
-         --http 127.0.0.1:7375",
-        plan.bind(),
-        plan.http().0
+        "{address} is taken, perhaps by another agent; choose another port, as {remedy}"
     ))
 }
 

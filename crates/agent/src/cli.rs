@@ -4,6 +4,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::endpoint;
 
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes:
+  0  done
+  1  the answer is no: nobody could be joined, or the agent refused or failed
+  2  the command line or an input is wrong; nothing was started
+  3  no agent answers
+An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM)."
+    };
+}
+
 /// Cluster membership by gossip, compatible with memberlist and Serf.
 ///
 /// An agent makes this machine a member of a cluster; the other commands ask the agent that runs
@@ -14,7 +26,7 @@ use crate::endpoint;
     version,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = EXIT_CODES,
+    after_help = exit_codes!(),
     after_long_help = AFTER_HELP
 )]
 pub(crate) struct Cli {
@@ -22,15 +34,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  the answer is no: nobody could be joined, or the agent refused or failed
-  2  the command line or an input is wrong; nothing was started
-  3  no agent answers
-An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM).";
-
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = concat!(
+    "\
 Two agents on one machine:
   mingle agent --name a
   mingle agent --name b --bind 127.0.0.1:7947 --http 127.0.0.1:7375 --join 127.0.0.1:7946
@@ -39,12 +44,9 @@ Two agents on one machine:
 A cluster of machines, encrypted; on each of them:
   mingle agent --bind 0.0.0.0:7946 --keyring-file keys.json --retry-join 10.0.0.1
 
-Exit codes:
-  0  done
-  1  the answer is no: nobody could be joined, or the agent refused or failed
-  2  the command line or an input is wrong; nothing was started
-  3  no agent answers
-An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM).";
+",
+    exit_codes!()
+);
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

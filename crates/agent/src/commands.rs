@@ -71,6 +71,7 @@ pub(crate) fn attempts(attempts: &[Attempt]) -> String {
             let _ = write!(line, " ({address})");
         }
         match (attempt.members, &attempt.error) {
+            (Some(1), _) => format!("{line}: joined, 1 live member there\n"),
             (Some(members), _) => format!("{line}: joined, {members} live members there\n"),
             (None, Some(error)) => format!("{line}: {}\n", escape(error)),
             (None, None) => format!("{line}: not tried\n"),

@@ -52,6 +52,12 @@ fn parse(text: &str) -> Option<SocketAddr> {
     Some((Ipv4Addr::LOCALHOST, port).into())
 }
 
+/// The same address with a port that is probably free.
+pub(crate) fn next_port(mut address: SocketAddr) -> SocketAddr {
+    address.set_port(address.port().checked_add(1).unwrap_or(0));
+    address
+}
+
 /// As a URL.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

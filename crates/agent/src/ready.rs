@@ -1,24 +1,36 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::agent::{Running, Security};
 use crate::cli::Profile;
+use crate::endpoint::next_port;
 use crate::output::{escape, json_line};
 
 /// One line for programs.
 pub(crate) fn json(running: &Running) -> String {
     let cluster = &running.cluster;
-    json_line(&json!({
-        "event": "ready",
-        "name": cluster.name(),
-        "address": cluster.local().address,
-        "gossip": cluster.local_addr(),
-        "http": running.http,
-        "encrypted": running.security == Security::Encrypted,
-        "warnings": running.warnings(),
-    }))
+    json_line(&Ready {
+        event: "ready",
+        name: cluster.name(),
+        address: cluster.local().address,
+        gossip: cluster.local_addr(),
+        http: running.http,
+        encrypted: running.security == Security::Encrypted,
+        warnings: running.warnings(),
+    })
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    event: &'static str,
+    name: &'a str,
+    address: SocketAddr,
+    gossip: SocketAddr,
+    http: SocketAddr,
+    encrypted: bool,
+    warnings: Vec<String>,
 }
 
 /// What people need to go on: where it listens, how to join it, and how to open it up.
@@ -39,8 +51,13 @@ pub(crate) fn text(running: &Running) -> String {
     if gossip.ip().to_canonical().is_loopback() {
         let _ = writeln!(text, "To join it from another agent on this machine:");
         let _ = writeln!(text, "  {}", neighbour(running));
-        let _ = writeln!(text, "To be reached from other machines, start it on every address:");
-        let _ = writeln!(text, "  {}", opened(running));
+        let (key, remedy) = match running.security {
+            Security::Encrypted => ("", ""),
+            Security::Loopback | Security::Open => (" --encrypt KEY", " (KEY: mingle keygen)"),
+        };
+        let _ = writeln!(text, "To be reached from other machines, start it with{remedy}:");
+        let port = gossip.port();
+        let _ = writeln!(text, "  mingle agent --bind 0.0.0.0:{port}{}{key}", alike(running));
     } else {
         let address = cluster.local().address;
         let _ = writeln!(text, "To join it from another machine:");
@@ -56,26 +73,10 @@ fn neighbour(running: &Running) -> String {
     let name = if running.cluster.name() == "b" { "c" } else { "b" };
     format!(
         "mingle agent --name {name} --bind {} --http {} --join {gossip}{}",
-        next(gossip),
-        next(running.http),
+        next_port(gossip),
+        next_port(running.http),
         alike(running)
     )
-}
-
-/// The same address with a port that is probably free.
-fn next(mut address: SocketAddr) -> SocketAddr {
-    address.set_port(address.port().checked_add(1).unwrap_or(0));
-    address
-}
-
-/// A command that starts this agent for other machines too.
-fn opened(running: &Running) -> String {
-    let key = match running.security {
-        Security::Encrypted => String::new(),
-        Security::Loopback | Security::Open => " --encrypt KEY (from \"mingle keygen\")".to_owned(),
-    };
-    let port = running.cluster.local_addr().port();
-    format!("mingle agent --bind 0.0.0.0:{port}{}{key}", alike(running))
 }
 
 /// The flags that must be the same on all members.

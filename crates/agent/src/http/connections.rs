@@ -11,8 +11,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::exit::Failure;
-
 /// Takes connections, a bounded number at a time; further ones wait in the system's queue.
 pub(crate) struct Connections {
     listener: TcpListener,
@@ -26,17 +24,9 @@ const MAX_CONNECTIONS: usize = 64;
 const MAX_REST: Duration = Duration::from_secs(75);
 
 /// Listens for HTTP; nothing is answered yet.
-pub(crate) async fn bind(address: SocketAddr) -> Result<Connections, Failure> {
-    let refuse = |error: io::Error| {
-        Failure::Input(match error.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "{address} is taken, perhaps by another agent; choose another one with --http"
-            ),
-            kind => format!("can't listen on {address} for HTTP: {kind}; choose another --http"),
-        })
-    };
-    let listener = TcpListener::bind(address).await.map_err(refuse)?;
-    let address = listener.local_addr().map_err(refuse)?;
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<Connections> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
     Ok(Connections { listener, address, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
 }
 

@@ -1,0 +1,9 @@
+//! The program as its users run it: real processes on the loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
+mod agents;
+mod commands;
+mod http;
+mod input;
+mod process;
