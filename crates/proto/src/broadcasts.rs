@@ -18,6 +18,9 @@ pub(crate) struct Broadcasts {
     taken: Vec<(Place, Claim)>,
 }
 
+/// Bytes that most claims do with, so that spelling one takes one allocation.
+const USUAL: usize = 128;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
     // The order of the fields is the order of sending.
@@ -49,8 +52,8 @@ impl Broadcasts {
 
     /// Queues a claim in place of any other about the same member. `spell` writes it.
     pub(crate) fn push(&mut self, about: MemberKey, spell: impl FnOnce(&mut Vec<u8>)) {
-        let old = self.by_member.remove(&about).and_then(|place| self.queue.remove(&place));
-        let mut bytes = old.map_or_else(Vec::new, |claim| claim.bytes);
+        let old = self.by_member.get(&about).and_then(|place| self.queue.remove(place));
+        let mut bytes = old.map_or_else(|| Vec::with_capacity(USUAL), |claim| claim.bytes);
         bytes.clear();
         spell(&mut bytes);
         let length = u16::try_from(bytes.len()).expect("a claim is far shorter than 64 KiB");
