@@ -51,12 +51,23 @@ A cluster of machines, encrypted; on each of them:
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run an agent until it is told to leave
+    ///
+    /// It listens for gossip (UDP and TCP on one port) and answers the other commands over HTTP.
+    /// SIGINT, SIGTERM and `mingle leave` make it say goodbye and end; a second signal ends it at
+    /// once.
     Agent(Box<AgentArgs>),
     /// List the members that the agent knows
+    ///
+    /// In the order of their names. What is not printable in what peers call themselves is shown
+    /// escaped.
     Members(MembersArgs),
     /// Make the agent join others
+    ///
+    /// Exits with 0 when at least one of them answered, which is enough to be in the cluster.
     Join(JoinArgs),
     /// Make the agent leave the cluster and end
+    ///
+    /// The others then know that it has left, and do not take it for dead.
     Leave(LeaveArgs),
     /// Show the agent itself: addresses, health, warnings
     Info(InfoArgs),
@@ -64,10 +75,7 @@ pub(crate) enum Command {
     Keygen(KeygenArgs),
 }
 
-/// Run an agent until it is told to leave.
-///
-/// It listens for gossip (UDP and TCP on one port) and answers the other commands over HTTP. SIGINT,
-/// SIGTERM and `mingle leave` make it say goodbye and end; a second signal ends it at once.
+/// Arguments of `mingle agent`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -203,9 +211,7 @@ pub(crate) struct AgentAddress {
     pub(crate) http: String,
 }
 
-/// List the members that the agent knows, in the order of their names.
-///
-/// What is not printable in what peers call themselves is shown escaped.
+/// Arguments of `mingle members`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -223,9 +229,7 @@ pub(crate) struct MembersArgs {
     pub(crate) json: bool,
 }
 
-/// Make the agent join others.
-///
-/// Exits with 0 when at least one of them answered, which is enough to be in the cluster.
+/// Arguments of `mingle join`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -242,9 +246,7 @@ pub(crate) struct JoinArgs {
     pub(crate) json: bool,
 }
 
-/// Make the agent leave the cluster and end.
-///
-/// The others then know that it has left, and do not take it for dead.
+/// Arguments of `mingle leave`.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -257,7 +259,7 @@ pub(crate) struct LeaveArgs {
     pub(crate) json: bool,
 }
 
-/// Show the agent itself: addresses, health, warnings.
+/// Arguments of `mingle info`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -271,7 +273,7 @@ pub(crate) struct InfoArgs {
     pub(crate) json: bool,
 }
 
-/// Make a key for --encrypt or a keyring file.
+/// Arguments of `mingle keygen`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
