@@ -1,12 +1,13 @@
 //! `cargo xtask fuzz`: each target for a while. Not part of `ci`, which replays the corpus as a test.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::shell::{cargo, output, root, run as shell};
+use crate::shell::{cargo, output, root, run as shell, target_folder};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -44,12 +45,20 @@ fn each_target(seconds: u64) -> Result<()> {
         // By rustup's cargo, as the one that runs us is of a stable toolchain. There is no unsafe
         // code for the address sanitizer to watch.
         let mut fuzz = Command::new("cargo");
-        fuzz.args(["+nightly", "fuzz", "run", "--sanitizer", "none", &name, "--"]);
+        fuzz.args(["+nightly", "fuzz", "run", "--sanitizer", "none", &name]);
+        fuzz.arg(found_folder(&name)?).arg(root().join("fuzz/corpus").join(&name)).arg("--");
         fuzz.arg(format!("-max_total_time={seconds}")).arg("-rss_limit_mb=4096");
         fuzz.current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
         shell(&mut fuzz).with_context(|| format!("the target {name} of fuzz/fuzz_targets"))?;
     }
     Ok(())
+}
+
+/// Where new inputs go: what belongs into the corpus is chosen by hand.
+fn found_folder(target: &str) -> Result<PathBuf> {
+    let folder = target_folder().join("fuzz").join(target);
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    Ok(folder)
 }
 
 fn targets() -> Result<Vec<String>> {
