@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mingle_proto::{Change, Event, Evidence};
-use tracing::{debug, info, warn};
+use mingle_wire::State;
+use tracing::{debug, field, info, warn};
 
 use crate::clock::Clock;
 use crate::cluster::{Message, Notice, PeerState};
@@ -52,8 +53,8 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
         Event::Refuted { incarnation, evidence } => {
             info!(
                 %incarnation,
-                cause = ?evidence.cause,
-                via = ?evidence.via,
+                why = %evidence.cause,
+                via = %evidence.via,
                 lag = ?evidence.lag,
                 "refuted"
             );
@@ -88,10 +89,10 @@ fn changed(
             member = ?member.name(),
             address = %member.address(),
             incarnation = %member.incarnation,
-            before = ?evidence.before,
-            cause = ?evidence.cause,
-            via = ?evidence.via,
-            last_ack = ?evidence.last_ack,
+            before = evidence.before.map_or("unknown", State::as_str),
+            why = %evidence.cause,
+            via = %evidence.via,
+            last_ack = evidence.last_ack.map(field::debug),
             lag = ?evidence.lag,
             "membership"
         ),

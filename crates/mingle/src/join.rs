@@ -52,12 +52,12 @@ pub enum ResolveError {
         text: String,
     },
     /// The resolver failed.
-    #[error("{host:?} can't be resolved: {kind}")]
+    #[error("{host:?} can't be resolved: {reason}")]
     Lookup {
         /// The host name.
         host: String,
-        /// What the system said.
-        kind: io::ErrorKind,
+        /// What the resolver said.
+        reason: String,
     },
     /// The resolver knows no address.
     #[error("{host:?} has no addresses")]
@@ -265,8 +265,10 @@ async fn resolve(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, Resol
         Target::Host(host, port) => (host, port),
     };
     let found = tokio::net::lookup_host((host, port)).await;
-    let found = found
-        .map_err(|error| ResolveError::Lookup { host: host.to_owned(), kind: error.kind() })?;
+    let found = found.map_err(|error| ResolveError::Lookup {
+        host: host.to_owned(),
+        reason: error.to_string(),
+    })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.map(canonical) {
         if !addresses.contains(&address) {

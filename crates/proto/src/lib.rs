@@ -14,6 +14,7 @@ mod broadcasts;
 mod checkpoint;
 mod config;
 mod counters;
+mod explain;
 mod formulas;
 mod io;
 mod journal;

@@ -134,10 +134,12 @@ impl Node {
     fn is_at(&self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
         let held = self.members.get(key).profile.address();
         let claimed = mingle_wire::Address { port, ..alive.address };
-        match self.config.rules.addresses {
-            Addresses::Spelling => held == claimed,
-            Addresses::Endpoint => held.same_endpoint(&claimed),
-        }
+        // Nearly always it is the same spelling.
+        held == claimed
+            || match self.config.rules.addresses {
+                Addresses::Spelling => false,
+                Addresses::Endpoint => held.same_endpoint(&claimed),
+            }
     }
 
     fn conflict(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16) {
