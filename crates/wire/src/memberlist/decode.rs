@@ -390,6 +390,7 @@ pub(crate) fn compressed(body: &[u8]) -> Result<Compressed<'_>, ReadError> {
 }
 
 /// A name, perhaps an empty one.
+#[inline]
 fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let name = reader.str()?;
     if name.len() <= MAX_NAME { Ok(name) } else { Err(DecodeError::NameTooLong) }
@@ -399,6 +400,7 @@ fn present(name: &str) -> Result<&str, DecodeError> {
     if name.is_empty() { Err(DecodeError::EmptyName) } else { Ok(name) }
 }
 
+#[inline]
 fn meta<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
     let meta = reader.bytes()?;
     if meta.len() <= MAX_META { Ok(meta) } else { Err(DecodeError::MetaTooLong) }

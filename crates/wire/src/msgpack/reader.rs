@@ -44,6 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an integer of any width that is not negative.
+    #[inline]
     pub fn u64(&mut self) -> Result<u64, ReadError> {
         match self.integer()? {
             Integer::Unsigned(number) => Ok(number),
@@ -60,11 +61,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an integer that fits 32 bits.
+    #[inline]
     pub fn u32(&mut self) -> Result<u32, ReadError> {
         self.u64()?.try_into().map_err(|_| ReadError::Range)
     }
 
     /// Reads an integer that fits 16 bits.
+    #[inline]
     pub fn u16(&mut self) -> Result<u16, ReadError> {
         self.u64()?.try_into().map_err(|_| ReadError::Range)
     }
@@ -119,6 +122,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads text in any spelling.
+    #[inline]
     pub fn str(&mut self) -> Result<&'a str, ReadError> {
         str::from_utf8(self.bytes()?).map_err(|_| ReadError::NotUtf8)
     }
