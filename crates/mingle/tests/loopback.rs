@@ -241,7 +241,7 @@ async fn mistakes_of_operators_are_named_before_anything_is_bound() {
         (loopback("a").bind(address), StartError::AddressInUse { address }),
         (
             loopback("a").packet_size(100),
-            StartError::PacketSize { size: 100, low: 285, high: 65_507 },
+            StartError::PacketSize { size: 100, low: 1053, high: 65_507 },
         ),
     ];
     for (builder, expected) in table {
