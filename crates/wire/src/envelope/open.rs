@@ -5,8 +5,12 @@ use crate::memberlist::{self, Compressed, Part, decode_message, kind};
 
 /// How often a message may be wrapped inside the others of its packet.
 pub const MAX_DEPTH: usize = 4;
-/// Most bytes that come out of one datagram, all its compressed parts together.
+/// Most bytes that come out of one datagram, all its compressed parts together; each of them counts
+/// for at least 1 KiB.
 pub const MAX_PACKET_DECOMPRESSED: usize = 128 * 1024;
+/// Decompressing takes making its table, however little comes out: without a charge for that, one
+/// datagram of small compressed parts keeps a node busy for tens of milliseconds.
+const LEAST_CHARGE: usize = 1024;
 
 /// What came out of a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,10 +131,13 @@ impl Expansion<'_> {
     fn expand_compressed(&mut self, body: &[u8], buffers: &mut [Vec<u8>]) -> Result<(), OpenError> {
         let (buffer, buffers) = buffers.split_first_mut().ok_or(OpenError::TooDeep)?;
         buffer.clear();
+        if self.budget == 0 {
+            return Err(OpenError::DecompressedTooLong);
+        }
         let result = decompress(body, self.budget, buffer);
         self.budget = match result {
             Err(OpenError::DecompressedTooLong) => 0,
-            _ => self.budget.saturating_sub(buffer.len()),
+            _ => self.budget.saturating_sub(buffer.len().max(LEAST_CHARGE)),
         };
         result?;
         self.expand(buffer, buffers)

@@ -158,6 +158,15 @@ fn a_bomb_that_is_refused_has_used_its_budget() {
 }
 
 #[test]
+fn of_many_small_compressed_parts_only_as_many_as_the_budget_pays_for_are_tried() {
+    let small = packed(b"\x08x");
+    let (opened, bodies) = open(&bare(), &compound(&vec![small.as_slice(); 255])).unwrap();
+    let most = MAX_PACKET_DECOMPRESSED / 1024;
+    assert_eq!((bodies.len(), opened.refused as usize), (most, 255 - most));
+    assert_eq!(opened.reason, Some(OpenError::DecompressedTooLong));
+}
+
+#[test]
 fn compression_may_be_four_deep_and_no_deeper() {
     let mut message = b"\x08x".to_vec();
     for _ in 0..MAX_DEPTH {
