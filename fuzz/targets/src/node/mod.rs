@@ -16,27 +16,39 @@ use oracle::{Oracle, Transcript};
 ///
 /// The first byte chooses rules and room; then each byte is a step with its choices behind it:
 /// packets, exchanges, commands, failures, and time that passes. What must hold after each step is in
-/// [`Oracle`]. Some histories run twice, and give the same.
+/// [`Oracle`]. Some histories run twice, the second time from checkpoint to
+/// checkpoint, and give the same.
 pub fn node(data: &[u8]) {
     let mut bytes = Bytes::new(data);
     let settings = bytes.byte();
     if settings & TWICE == TWICE {
-        let transcripts = [(); 2].map(|()| run(settings, bytes, Transcript::Kept));
-        assert_eq!(transcripts[0], transcripts[1], "the same inputs give the same outputs");
+        let once = run(settings, bytes, Transcript::Kept, Restarts::Never);
+        let again = run(settings, bytes, Transcript::Kept, Restarts::Often);
+        assert_eq!(once, again, "the same inputs give the same outputs, checkpoints or not");
     } else {
-        run(settings, bytes, Transcript::Dropped);
+        run(settings, bytes, Transcript::Dropped, Restarts::Never);
     }
 }
 
 /// With these bits a history runs twice.
 const TWICE: u8 = 0xc0;
 
+/// Whether the node is put into a checkpoint and taken out again while it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Restarts {
+    Never,
+    Often,
+}
+
 /// Plays one history and gives a hash of all that came out.
-fn run(settings: u8, mut bytes: Bytes<'_>, transcript: Transcript) -> u64 {
+fn run(settings: u8, mut bytes: Bytes<'_>, transcript: Transcript, restarts: Restarts) -> u64 {
     let mut run = Run::new(settings, transcript);
-    for _ in 0..MOST_STEPS {
+    for count in 0..MOST_STEPS {
         let Some(step) = bytes.next() else { break };
         run.step(step, &mut bytes);
+        if restarts == Restarts::Often && count % 8 == 7 {
+            run.node = Node::restore(&run.node.checkpoint()).expect("it was just taken");
+        }
     }
     run.oracle.transcript()
 }
