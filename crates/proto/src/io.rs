@@ -497,6 +497,12 @@ pub enum RequestError {
         /// The first node found.
         node: Arc<str>,
     },
+    /// Whoever answered is this node itself.
+    #[error("{to} is this node itself; give the address of another one")]
+    Ourselves {
+        /// The address.
+        to: SocketAddr,
+    },
     /// The message that came back was not a push/pull, or not a decodable one.
     #[error("{to} answered with something that is no view")]
     Malformed {

@@ -109,7 +109,8 @@ pub(crate) struct Members {
     /// Live members but for the local one. Those before `cursor` have been probed in this round.
     ring: Vec<MemberKey>,
     cursor: usize,
-    /// Members that died, oldest first; may name some that have come back or gone since.
+    /// Members that died, oldest first; may name some that have come back since, or places whose
+    /// members have gone.
     fallen: VecDeque<(Instant, MemberKey)>,
     fingerprint: u64,
 }
@@ -159,7 +160,16 @@ impl Members {
     ///
     /// When nobody is there: whoever reaps takes every key out of circulation.
     pub(crate) fn get(&self, key: MemberKey) -> &Slot {
-        self.slots[key.index()].as_ref().expect("keys of reaped members are not kept")
+        self.find_slot(key).expect("keys of reaped members are not kept")
+    }
+
+    /// Whether somebody is there.
+    pub(crate) fn holds(&self, key: MemberKey) -> bool {
+        self.find_slot(key).is_some()
+    }
+
+    fn find_slot(&self, key: MemberKey) -> Option<&Slot> {
+        self.slots.get(key.index())?.as_ref()
     }
 
     pub(crate) fn member(&self, key: MemberKey) -> Member {
@@ -227,7 +237,6 @@ impl Members {
         let entry = self.index.find_entry(hash, |&slot| slot == key.0);
         entry.expect("every member is in the index").remove();
         self.leave_ring(key);
-        self.fallen.retain(|&(_, fallen)| fallen != key);
         let slot = self.slots[key.index()].take().expect("it was just looked up");
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
         self.free.push(key.0);
@@ -267,7 +276,8 @@ impl Members {
 
     /// Notes that the profile was confirmed at a later incarnation.
     pub(crate) fn confirm_profile(&mut self, key: MemberKey, of: Incarnation) {
-        self.change(key, |slot| slot.profile_incarnation = of);
+        let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
+        slot.profile_incarnation = of;
     }
 
     /// Notes that a member answered.
@@ -285,8 +295,14 @@ impl Members {
 
     fn fall(&mut self, key: MemberKey, state: State, now: Instant) {
         self.leave_ring(key);
-        if state == State::Dead {
-            self.fallen.push_back((now, key));
+        if state != State::Dead {
+            return;
+        }
+        self.fallen.push_back((now, key));
+        if self.fallen.len() > 2 * self.len() + 16 {
+            let slots = &self.slots;
+            let is_dead = |key: MemberKey| matches!(slots.get(key.index()), Some(Some(slot)) if slot.state == State::Dead);
+            self.fallen.retain(|&(_, key)| is_dead(key));
         }
     }
 
@@ -391,8 +407,9 @@ impl Members {
             None => self.ring[i],
             Some(fallen) => self.fallen[fallen].1,
         };
+        let passes = |key| self.find_slot(key).is_some_and(|slot| pass(key, slot));
         if candidates < 3 * count {
-            chosen.extend((0..candidates).map(at).filter(|&key| pass(key, self.get(key))));
+            chosen.extend((0..candidates).map(at).filter(|&key| passes(key)));
             chosen.sort_unstable();
             chosen.dedup();
             for i in (1..chosen.len()).rev() {
@@ -406,7 +423,7 @@ impl Members {
                 return;
             }
             let key = at(rng.index(candidates));
-            if !chosen.contains(&key) && pass(key, self.get(key)) {
+            if !chosen.contains(&key) && passes(key) {
                 chosen.push(key);
             }
         }

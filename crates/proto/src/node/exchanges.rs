@@ -122,6 +122,9 @@ impl Node {
         match message {
             Some(StreamMessage::PushPull(view)) => {
                 self.counters.count(Counter::PushPullsReceived);
+                if self.is_our_own(&view) {
+                    return Err(RequestError::Ourselves { to });
+                }
                 let members = self.merge_answer(to, &view)?;
                 Ok(Done::Joined { members })
             }
@@ -176,6 +179,12 @@ impl Node {
             self.emit(Event::UserState { from, join: view.join, state });
         }
         Ok(live)
+    }
+
+    /// Every view has its owner in it, so one in which nobody else lives is ours.
+    fn is_our_own(&self, view: &PushPull<'_>) -> bool {
+        let mut live = view.records().flatten().filter(|record| record.state.is_live());
+        live.all(|record| self.members.find(record.alive.node) == Some(MemberKey::LOCAL))
     }
 
     /// Takes in the view of a peer that we dialled. If it made us refute something, the peer is shown.

@@ -61,7 +61,6 @@ impl Node {
             self.timers.cancel(Timer::ProbeTimeout);
             self.timers.cancel(Timer::ProbeDeadline);
         }
-        self.intents.retain(|intent| !intent.is_about(key));
         self.broadcasts.remove(key);
         self.told.remove(&key);
         let member = self.members.remove(key);

@@ -91,12 +91,12 @@ pub(super) enum Intent {
 }
 
 impl Intent {
-    /// Whether writing it needs the member.
-    pub(super) fn is_about(&self, key: MemberKey) -> bool {
+    /// The members that writing it needs.
+    fn members(&self) -> [Option<MemberKey>; 2] {
         match *self {
-            Self::Ping { target, .. } | Self::StreamPing { target, .. } => target == key,
-            Self::IndirectPing { helper, target, .. } => helper == key || target == key,
-            Self::Gossip { to } => to == key,
+            Self::Ping { target, .. } | Self::StreamPing { target, .. } => [Some(target), None],
+            Self::IndirectPing { helper, target, .. } => [Some(helper), Some(target)],
+            Self::Gossip { to } => [Some(to), None],
             Self::RelayPing { .. }
             | Self::Ack { .. }
             | Self::RelayAck { .. }
@@ -107,7 +107,7 @@ impl Intent {
             | Self::UserStream { .. }
             | Self::Reply { .. }
             | Self::Close { .. }
-            | Self::Event(_) => false,
+            | Self::Event(_) => [None, None],
         }
     }
 }
@@ -120,6 +120,10 @@ impl Node {
         room: Room,
         buffer: &mut Vec<u8>,
     ) -> Option<Output> {
+        if intent.members().into_iter().flatten().any(|key| !self.members.holds(key)) {
+            self.drop_intent(&intent);
+            return None;
+        }
         match intent {
             Intent::Ping { target, seq } => Some(self.write_ping(target, seq, room, buffer)),
             Intent::RelayPing { to, seq, node } => {
@@ -152,6 +156,13 @@ impl Node {
             | Intent::UserStream { .. }
             | Intent::Reply { .. }
             | Intent::Close { .. } => Some(self.write_stream(intent, buffer)),
+        }
+    }
+
+    /// A member was forgotten after something was to be sent to it or about it.
+    fn drop_intent(&mut self, intent: &Intent) {
+        if let Intent::StreamPing { exchange: ExchangeId::Ours(number), .. } = intent {
+            self.exchanges.remove(number);
         }
     }
 

@@ -69,6 +69,14 @@ fn a_join_where_nobody_is_says_so() {
 }
 
 #[test]
+fn joining_oneself_is_no_join() {
+    let mut world = World::new(1, &Config::lan());
+    world.join(0, 0);
+    world.run(SECOND);
+    assert_eq!(results(&world, 0), [Err(RequestError::Ourselves { to: address(0) })]);
+}
+
+#[test]
 fn a_crash_is_suspected_spread_and_only_then_a_death() {
     let mut world = World::joined(5, &Config::lan());
     world.up[4] = false;
@@ -478,4 +486,35 @@ fn claims_beyond_the_last_incarnation_change_nothing() {
     world.inject(0, address(1), &body);
     assert_eq!(world.state(0, 1), Some(State::Alive));
     assert_eq!(world.nodes[0].counters().refused_in_all(), 1);
+}
+
+/// A member is forgotten in the same wake-up in which its probe turned to a stream.
+#[test]
+fn a_ping_on_a_stream_to_whom_is_forgotten_leaves_no_exchange_behind() {
+    let config = Config { reap_time: Duration::from_millis(100), ..Config::lan() };
+    let mut world = World::new(1, &config.with_memberlist_rules());
+    let versions = Versions::ours(Delegate::SERF, Mark::Plain);
+    let mut dialled = 0;
+    for number in 1..=2000 {
+        let news = Alive {
+            incarnation: incarnation(number),
+            node: "n1",
+            address: address(1).into(),
+            meta: b"",
+            versions,
+        };
+        world.inject(0, address(1), &encoded(Message::Alive(news)));
+        let probes = count(&world, 0, Counter::Probes);
+        while count(&world, 0, Counter::Probes) == probes {
+            world.run(Duration::from_millis(10));
+        }
+        world.run(Duration::from_millis(450));
+        let verdict = Dead { incarnation: incarnation(number), node: "n1", from: "n2" };
+        world.inject(0, address(2), &encoded(Message::Dead(verdict)));
+        world.run_without(0, Duration::from_millis(200));
+        world.run(3 * SECOND);
+        assert!(world.nodes[0].member("n1").is_none(), "it is forgotten");
+        dialled = count(&world, 0, Counter::ExchangesRefused);
+    }
+    assert_eq!(dialled, 0, "every exchange has found its end");
 }
