@@ -211,7 +211,10 @@ async fn end(ending: Ending, cluster: &Cluster, server: Server) -> Result<ExitCo
         }
         Ending::Stopped => Err(Failure::No("the node has stopped; its log says why".to_owned())),
         Ending::Failed(failure) => {
-            goodbye(cluster).await;
+            // Who has met nobody has nobody to take leave of.
+            if cluster.members().len() > 1 {
+                goodbye(cluster).await;
+            }
             Err(failure)
         }
     };
