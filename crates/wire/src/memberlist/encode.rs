@@ -109,28 +109,33 @@ fn verdict(writer: &mut Writer<'_>, incarnation: Incarnation, node: &str, from: 
 
 impl Alive<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
+        out.reserve(LONGEST_FIXED + self.node.len() + self.meta.len());
         let mut writer = start(out, kind::ALIVE);
-        writer.map(6);
-        self.encode_first(&mut writer);
-        writer.str("Node").str(self.node).str("Port").u64(self.address.port.into());
-        writer.str("Vsn").bytes(&self.versions.0);
+        self.encode_first(b"\x86\xa4Addr", &mut writer);
+        writer.raw(b"\xa4Node").str(self.node).raw(b"\xa4Port").u64(self.address.port.into());
+        writer.raw(b"\xa3Vsn\xa6").raw(&self.versions.0);
     }
 
-    /// The fields that come first in an alive message and in a record of a push/pull.
-    fn encode_first(&self, writer: &mut Writer<'_>) {
-        writer.str("Addr").bytes(self.address.ip.as_bytes());
-        writer.str("Incarnation").u64(self.incarnation.get().into());
-        writer.str("Meta").bytes_or_nil(self.meta);
+    /// The fields that come first in an alive message and in a record of a push/pull. Keys are
+    /// spelled out here and below: these two are most of what a node writes.
+    fn encode_first(&self, opening: &[u8], writer: &mut Writer<'_>) {
+        writer.raw(opening).bytes(self.address.ip.as_bytes());
+        writer.raw(b"\xabIncarnation").u64(self.incarnation.get().into());
+        writer.raw(b"\xa4Meta").bytes_or_nil(self.meta);
     }
 }
 
+/// What an alive message or a record has at most beside its name and its meta.
+const LONGEST_FIXED: usize = 96;
+
 impl NodeState<'_> {
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.map(7);
-        self.alive.encode_first(writer);
-        writer.str("Name").str(self.alive.node).str("Port").u64(self.alive.address.port.into());
-        writer.str("State").u64(state_number(self.state));
-        writer.str("Vsn").bytes(&self.alive.versions.0);
+        writer.reserve(LONGEST_FIXED + self.alive.node.len() + self.alive.meta.len());
+        self.alive.encode_first(b"\x87\xa4Addr", writer);
+        writer.raw(b"\xa4Name").str(self.alive.node);
+        writer.raw(b"\xa4Port").u64(self.alive.address.port.into());
+        writer.raw(b"\xa5State").u64(state_number(self.state));
+        writer.raw(b"\xa3Vsn\xa6").raw(&self.alive.versions.0);
     }
 }
 

@@ -29,6 +29,11 @@ impl<'a> Writer<'a> {
         Self { out, dialect }
     }
 
+    /// Makes room for so many bytes at once.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve(bytes);
+    }
+
     /// Writes nil.
     pub fn nil(&mut self) -> &mut Self {
         self.raw(&[0xc0])
