@@ -1,8 +1,8 @@
 //! Periodic sending, and what time does to members that are gone.
 
-use super::Node;
 use super::exchanges::Purpose;
 use super::writing::Intent;
+use super::{Leaving, Node};
 use crate::formulas;
 use crate::law::Belief;
 use crate::members::MemberKey;
@@ -17,11 +17,19 @@ impl Node {
             return;
         }
         let mut chosen = std::mem::take(&mut self.scratch.chosen);
-        let dead_for = self.config.gossip_to_the_dead_time;
-        let since = u64::try_from(dead_for.as_nanos()).unwrap_or(u64::MAX);
-        let since = Instant::from_nanos(self.now.as_nanos().saturating_sub(since));
         let count = self.config.gossip_nodes as usize;
-        self.members.pick_for_gossip(&mut self.rng, count, since, &mut chosen);
+        match self.leaving {
+            Leaving::No => {
+                let dead_for = self.config.gossip_to_the_dead_time;
+                let since = u64::try_from(dead_for.as_nanos()).unwrap_or(u64::MAX);
+                let since = Instant::from_nanos(self.now.as_nanos().saturating_sub(since));
+                self.members.pick_for_gossip(&mut self.rng, count, since, &mut chosen);
+            }
+            // A goodbye is sent a few times only, and the dead cannot pass it on.
+            Leaving::Sending { .. } | Leaving::Gone => {
+                self.members.pick(&mut self.rng, count, |_, _| true, &mut chosen);
+            }
+        }
         self.intents.extend(chosen.iter().map(|&to| Intent::Gossip { to }));
         self.scratch.chosen = chosen;
     }

@@ -197,6 +197,20 @@ fn a_goodbye_is_seen_as_left_and_is_not_a_failure() {
 }
 
 #[test]
+fn a_goodbye_goes_to_the_living_and_not_to_those_who_died_a_moment_ago() {
+    let mut world = World::joined(3, &Config::local());
+    world.up[2] = false;
+    world.run(12 * SECOND);
+    assert_eq!(world.state(0, 2), Some(State::Dead));
+    world.packets.clear();
+    world.command(0, Command::Leave { request: RequestId(7) });
+    world.run(SECOND);
+    let wasted = world.packets.iter().filter(|&&(_, from, to, _)| from == 0 && to == address(2));
+    assert_eq!(wasted.count(), 0);
+    assert_eq!(world.state(1, 0), Some(State::Left));
+}
+
+#[test]
 fn who_is_alone_leaves_at_once_and_twice_is_an_error() {
     let mut world = World::new(1, &Config::lan());
     world.command(0, Command::Leave { request: RequestId(1) });
