@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 
 use crate::queue::lock;
 
-/// Tells the operator why packets and streams are refused: one line for each reason and source, at
+/// Tells the operator why packets and streams are refused: one line for each remedy and source, at
 /// most every ten seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -25,7 +25,7 @@ impl Refusals {
     pub(crate) fn tell_packet(&self, from: SocketAddr, reason: OpenError) {
         debug!(%from, reason = reason.as_str(), "packet refused");
         if let Some(remedy) = remedy(reason)
-            && self.is_due(reason.as_str(), from.ip())
+            && self.is_due(remedy, from.ip())
         {
             warn!(%from, reason = reason.as_str(), "packets are refused: {remedy}");
         }
@@ -43,7 +43,7 @@ impl Refusals {
             | StreamError::Message(_) => None,
         };
         if let Some(remedy) = remedy
-            && self.is_due(error.as_str(), from.ip())
+            && self.is_due(remedy, from.ip())
         {
             warn!(%from, reason = error.as_str(), "streams are refused: {remedy}");
         }
@@ -52,16 +52,16 @@ impl Refusals {
     /// We have no key, and what came makes no sense: perhaps it is encrypted.
     pub(crate) fn tell_garbled(&self, from: SocketAddr, datagram: &[u8]) {
         let versioned = matches!(datagram.first(), Some(0 | 1));
-        if versioned && datagram.len() >= LEAST_ENCRYPTED && self.is_due("encrypted", from.ip()) {
+        if versioned && datagram.len() >= LEAST_ENCRYPTED && self.is_due(ENCRYPTED, from.ip()) {
             warn!(%from, reason = "encrypted", "packets make no sense here: {ENCRYPTED}");
         }
     }
 
-    fn is_due(&self, reason: &'static str, from: IpAddr) -> bool {
+    fn is_due(&self, remedy: &'static str, from: IpAddr) -> bool {
         let now = Instant::now();
         let mut told = lock(&self.told);
         let recent = |at: &Instant| now.duration_since(*at) < PAUSE;
-        if told.get(&(reason, from)).is_some_and(recent) {
+        if told.get(&(remedy, from)).is_some_and(recent) {
             return false;
         }
         if told.len() >= MAX_TOLD {
@@ -70,7 +70,7 @@ impl Refusals {
         if told.len() >= MAX_TOLD {
             return false;
         }
-        told.insert((reason, from), now);
+        told.insert((remedy, from), now);
         true
     }
 }
@@ -114,13 +114,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_for_each_reason_and_source() {
+    fn one_line_for_each_remedy_and_source() {
         let refusals = Refusals::default();
         let [a, b]: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         assert!(refusals.is_due("decrypt", a));
         assert!(!refusals.is_due("decrypt", a));
         assert!(refusals.is_due("decrypt", b));
         assert!(refusals.is_due("label_mismatch", a));
+    }
+
+    #[test]
+    fn one_line_for_each_cause_whether_in_packets_or_on_streams() {
+        let refusals = Refusals::default();
+        let from: SocketAddr = "10.0.0.1:7946".parse().unwrap();
+        let causes = [
+            (OpenError::NotEncrypted, StreamError::RemotePlaintext),
+            (OpenError::Decrypt, StreamError::Envelope(OpenError::Decrypt)),
+        ];
+        for (lines, (in_packet, on_stream)) in (1..).zip(causes) {
+            refusals.tell_packet(from, in_packet);
+            refusals.tell_stream(from, on_stream);
+            assert_eq!(lock(&refusals.told).len(), lines);
+        }
+        refusals.tell_garbled(from, &[1; LEAST_ENCRYPTED]);
+        refusals.tell_stream(from, StreamError::RemoteEncrypted);
+        assert_eq!(lock(&refusals.told).len(), 3);
     }
 
     #[test]
