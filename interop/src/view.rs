@@ -59,6 +59,8 @@ pub enum Attributes {
     Tags(BTreeMap<String, String>),
     /// memberlist's opaque bytes.
     Meta(Vec<u8>),
+    /// The looking program does not tell.
+    NotShown,
 }
 
 /// What every view must say: exactly these members, with these fates.

@@ -4,6 +4,9 @@ mod debian;
 mod gopeer;
 mod install;
 mod key;
+mod metrics;
+mod mingle;
+mod node;
 mod ports;
 mod process;
 mod serf;
@@ -14,9 +17,12 @@ use std::path::{self, Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+pub use self::mingle::{MingleAgent, MingleMember, MingleOptions};
 pub use gopeer::{DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions};
 pub use install::install;
 pub use key::Key;
+pub use metrics::Metrics;
+pub use node::{Ack, MingleNode, NodeMessage, NodeOptions, UserState, Way};
 pub use ports::{free_address, loopback_v4, loopback_v6};
 pub use process::Process;
 pub use serf::{SerfAgent, SerfMember, SerfOptions, SerfProtocol};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
+use super::patience;
 use crate::context::Context;
 use crate::peers::{
     GoEvent, GoPeer, GoPeerOptions, Key, SerfAgent, SerfOptions, SerfVersion, loopback_v6,
@@ -14,15 +14,6 @@ use crate::poll::{Attempt, wait_until};
 use crate::view::{Attributes, Expectation, View, wait_until_views_agree};
 
 const ALL: [&str; 3] = ["old", "new", "go"];
-
-/// Longer than joining and spreading the news among three nodes ever takes.
-const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Longer than a probe round, the longest suspicion and the spreading of the verdict take with local timing.
-const DETECTION_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Longer than one message takes.
-const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn plain(context: &Context) -> Result<()> {
     one_is_killed(&Trio::start(context, None)?)
@@ -36,7 +27,7 @@ fn one_is_killed(trio: &Trio) -> Result<()> {
     trio.wait_until_together()?;
     trio.new.kill()?;
     let expected = Expectation::alive(["old", "go"]).failed("new");
-    wait_until_views_agree(&[&trio.old, &trio.go], &expected, DETECTION_TIMEOUT)?;
+    wait_until_views_agree(&[&trio.old, &trio.go], &expected, patience::DETECTION)?;
     Ok(())
 }
 
@@ -49,7 +40,7 @@ pub(super) fn wrong_key(context: &Context) -> Result<()> {
     for addr in trio.addresses() {
         ensure!(stranger.join(addr).is_err(), "a node with another key could join {addr}");
     }
-    wait_until_views_agree(&[&stranger], &Expectation::alive(["stranger"]), JOIN_TIMEOUT)?;
+    wait_until_views_agree(&[&stranger], &Expectation::alive(["stranger"]), patience::JOIN)?;
     trio.wait_until_together()
 }
 
@@ -59,7 +50,7 @@ pub(super) fn ipv6_label(context: &Context) -> Result<()> {
     let go = GoPeerOptions { bind: Some(loopback_v6()?), ..GoPeerOptions::among_serf("go") };
     let go = GoPeer::start(context, &go)?;
     go.join(new.addr())?;
-    wait_until_views_agree(&[&new, &go], &Expectation::alive(["new", "go"]), JOIN_TIMEOUT)?;
+    wait_until_views_agree(&[&new, &go], &Expectation::alive(["new", "go"]), patience::JOIN)?;
     ensure!(
         new.view()?["go"].addr == go.addr(),
         "serf sees the memberlist node elsewhere than at {}",
@@ -76,7 +67,7 @@ pub(super) fn ipv6_label(context: &Context) -> Result<()> {
     };
     let (one, two) = (labelled("one")?, labelled("two")?);
     one.join(two.addr())?;
-    wait_until_views_agree(&[&one, &two], &Expectation::alive(["one", "two"]), JOIN_TIMEOUT)?;
+    wait_until_views_agree(&[&one, &two], &Expectation::alive(["one", "two"]), patience::JOIN)?;
     one.send("two", "under a label")?;
     wait_for_text(&two, "under a label")?;
     ensure!(go.join(one.addr()).is_err(), "a node without the label could join");
@@ -88,7 +79,7 @@ pub(super) fn leave(context: &Context) -> Result<()> {
     trio.wait_until_together()?;
     trio.old.leave()?;
     let expected = Expectation::alive(["new", "go"]).left("old");
-    wait_until_views_agree(&[&trio.new, &trio.go], &expected, DETECTION_TIMEOUT)?;
+    wait_until_views_agree(&[&trio.new, &trio.go], &expected, patience::DETECTION)?;
     Ok(())
 }
 
@@ -98,7 +89,7 @@ pub(super) fn bare_leave(context: &Context) -> Result<()> {
     trio.wait_until_together()?;
     trio.go.leave()?;
     let expected = Expectation::alive(["old", "new"]).failed("go");
-    wait_until_views_agree(&[&trio.old, &trio.new], &expected, DETECTION_TIMEOUT)?;
+    wait_until_views_agree(&[&trio.old, &trio.new], &expected, patience::DETECTION)?;
     Ok(())
 }
 
@@ -107,9 +98,9 @@ pub(super) fn pause(context: &Context) -> Result<()> {
     trio.wait_until_together()?;
     trio.old.process().pause()?;
     let expected = Expectation::alive(["new", "go"]).failed("old");
-    wait_until_views_agree(&[&trio.new, &trio.go], &expected, DETECTION_TIMEOUT)?;
+    wait_until_views_agree(&[&trio.new, &trio.go], &expected, patience::DETECTION)?;
     trio.old.process().resume()?;
-    wait_until_views_agree(&trio.views(), &Expectation::alive(ALL), DETECTION_TIMEOUT)?;
+    wait_until_views_agree(&trio.views(), &Expectation::alive(ALL), patience::DETECTION)?;
     Ok(())
 }
 
@@ -129,7 +120,7 @@ pub(super) fn tags(context: &Context) -> Result<()> {
 }
 
 fn wait_for_attributes(view: &dyn View, member: &str, wanted: &Attributes) -> Result<()> {
-    wait_until(&format!("{} to see {wanted:?} of {member}", view.name()), MESSAGE_TIMEOUT, || {
+    wait_until(&format!("{} to see {wanted:?} of {member}", view.name()), patience::MESSAGE, || {
         let seen = view.view()?.remove(member).map(|member| member.attributes);
         Ok(if seen.as_ref() == Some(wanted) {
             Attempt::Done(())
@@ -148,11 +139,11 @@ pub(super) fn memberlist_delegates(context: &Context) -> Result<()> {
     let (one, two) =
         (GoPeer::start(context, &options("one"))?, GoPeer::start(context, &options("two"))?);
     one.join(two.addr())?;
-    wait_until_views_agree(&[&one, &two], &Expectation::alive(["one", "two"]), JOIN_TIMEOUT)?;
-    two.wait_for_event("the state of one", MESSAGE_TIMEOUT, |event| {
+    wait_until_views_agree(&[&one, &two], &Expectation::alive(["one", "two"]), patience::JOIN)?;
+    two.wait_for_event("the state of one", patience::MESSAGE, |event| {
         matches!(event, GoEvent::RemoteState { text, join: true, .. } if text == "state of one")
     })?;
-    two.wait_for_event("the ack of one", MESSAGE_TIMEOUT, |event| {
+    two.wait_for_event("the ack of one", patience::MESSAGE, |event| {
         matches!(event, GoEvent::PingComplete { name, payload, .. } if name == "one" && payload == "ack of one")
     })?;
     one.send("two", "in a packet")?;
@@ -162,9 +153,10 @@ pub(super) fn memberlist_delegates(context: &Context) -> Result<()> {
     one.broadcast("by gossip")?;
     wait_for_text(&two, "by gossip")?;
     one.leave()?;
-    wait_until_views_agree(&[&two], &Expectation::alive(["two"]).left("one"), DETECTION_TIMEOUT)?;
-    let GoEvent::Leave(member) = two
-        .wait_for_event("the leave", MESSAGE_TIMEOUT, |event| matches!(event, GoEvent::Leave(_)))?
+    wait_until_views_agree(&[&two], &Expectation::alive(["two"]).left("one"), patience::DETECTION)?;
+    let GoEvent::Leave(member) = two.wait_for_event("the leave", patience::MESSAGE, |event| {
+        matches!(event, GoEvent::Leave(_))
+    })?
     else {
         bail!("another event than was waited for");
     };
@@ -174,7 +166,7 @@ pub(super) fn memberlist_delegates(context: &Context) -> Result<()> {
 
 fn wait_for_text(peer: &GoPeer, wanted: &str) -> Result<()> {
     let is_it = |event: &GoEvent| matches!(event, GoEvent::Message { text, .. } if text == wanted);
-    peer.wait_for_event(wanted, MESSAGE_TIMEOUT, is_it).map(drop)
+    peer.wait_for_event(wanted, patience::MESSAGE, is_it).map(drop)
 }
 
 /// One peer of each kind in one cluster.
@@ -206,6 +198,6 @@ impl Trio {
     }
 
     fn wait_until_together(&self) -> Result<()> {
-        wait_until_views_agree(&self.views(), &Expectation::alive(ALL), JOIN_TIMEOUT).map(drop)
+        wait_until_views_agree(&self.views(), &Expectation::alive(ALL), patience::JOIN).map(drop)
     }
 }

@@ -1,9 +1,18 @@
 //! What is tested, one function each.
 
+mod cluster;
 mod control;
+mod delegates;
+mod goodbyes;
+mod live;
+mod mark;
+mod patience;
+mod record;
+mod refusals;
 
 use anyhow::Result;
 
+use self::cluster::Setting;
 use crate::context::Context;
 
 /// One test against live peers.
@@ -64,5 +73,115 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "control-memberlist",
         shows: "two memberlist nodes exchange messages, user state and ack payloads",
         run: control::memberlist_delegates,
+    },
+    Scenario {
+        name: "everybody-plain",
+        shows: "mingle lives with both serfs and memberlist",
+        run: |context| live::with_everybody(context, Setting::PLAIN),
+    },
+    Scenario {
+        name: "everybody-lzw",
+        shows: "mingle lives with both serfs and memberlist, all compressing",
+        run: |context| live::with_everybody(context, Setting::LZW),
+    },
+    Scenario {
+        name: "everybody-key-16",
+        shows: "mingle lives with both serfs and memberlist, sealed with AES-128",
+        run: |context| live::with_everybody(context, Setting::KEY_16),
+    },
+    Scenario {
+        name: "everybody-key-24",
+        shows: "mingle lives with both serfs and memberlist, sealed with AES-192",
+        run: |context| live::with_everybody(context, Setting::KEY_24),
+    },
+    Scenario {
+        name: "everybody-key-32",
+        shows: "mingle lives with both serfs and memberlist, sealed with AES-256",
+        run: |context| live::with_everybody(context, Setting::KEY_32),
+    },
+    Scenario {
+        name: "everybody-ipv6",
+        shows: "mingle lives with both serfs and memberlist, on ::1",
+        run: |context| live::with_everybody(context, Setting::IPV6),
+    },
+    Scenario {
+        name: "memberlist-plain",
+        shows: "mingle lives with memberlist alone",
+        run: |context| live::with_memberlist(context, Setting::PLAIN),
+    },
+    Scenario {
+        name: "memberlist-lzw",
+        shows: "mingle lives with memberlist alone, all compressing",
+        run: |context| live::with_memberlist(context, Setting::LZW),
+    },
+    Scenario {
+        name: "memberlist-key-16",
+        shows: "mingle lives with memberlist alone, sealed with AES-128",
+        run: |context| live::with_memberlist(context, Setting::KEY_16),
+    },
+    Scenario {
+        name: "memberlist-key-24",
+        shows: "mingle lives with memberlist alone, sealed with AES-192",
+        run: |context| live::with_memberlist(context, Setting::KEY_24),
+    },
+    Scenario {
+        name: "memberlist-key-32",
+        shows: "mingle lives with memberlist alone, sealed with AES-256",
+        run: |context| live::with_memberlist(context, Setting::KEY_32),
+    },
+    Scenario {
+        name: "memberlist-label",
+        shows: "mingle lives with memberlist alone, labelled",
+        run: |context| live::with_memberlist(context, Setting::LABEL),
+    },
+    Scenario {
+        name: "memberlist-ipv6",
+        shows: "mingle lives with memberlist alone, on ::1",
+        run: |context| live::with_memberlist(context, Setting::IPV6),
+    },
+    Scenario {
+        name: "mark-relayed",
+        shows: "the mark of mingle in the version bytes is passed on by both serfs and memberlist",
+        run: mark::relayed,
+    },
+    Scenario {
+        name: "delegates",
+        shows: "user states and ack payloads go both ways between mingle and memberlist",
+        run: delegates::states_and_acks,
+    },
+    Scenario {
+        name: "goodbye-beside-the-dead",
+        shows: "a goodbye of mingle reaches the living soon after others have died",
+        run: goodbyes::beside_the_dead,
+    },
+    Scenario {
+        name: "refuse-wrong-key",
+        shows: "mingle with another key stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::WRONG_KEY),
+    },
+    Scenario {
+        name: "refuse-no-key",
+        shows: "mingle with no key, among those who encrypt, stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::NO_KEY),
+    },
+    Scenario {
+        name: "refuse-key-against-plaintext",
+        shows: "mingle with a key, among those who do not encrypt, stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::KEY_AGAINST_PLAINTEXT),
+    },
+    Scenario {
+        name: "refuse-wrong-label",
+        shows: "mingle with another label stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::WRONG_LABEL),
+    },
+    Scenario {
+        name: "refuse-no-label",
+        shows: "mingle with no label, among those who have one, stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::NO_LABEL),
+    },
+    Scenario {
+        name: "refuse-label-against-none",
+        shows: "mingle with a label, among those who have none, stays apart, counts it and says so once",
+        run: |context| refusals::refuse(context, refusals::LABEL_AGAINST_NONE),
     },
 ];
