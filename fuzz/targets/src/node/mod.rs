@@ -16,7 +16,7 @@ use oracle::{Oracle, Transcript};
 ///
 /// The first byte chooses rules and room; then each byte is a step with its choices behind it:
 /// packets, exchanges, commands, failures, and time that passes. What must hold after each step is in
-/// [`Oracle`]. Some histories run twice, the second time from checkpoint to
+/// `Oracle`. Some histories run twice, the second time from checkpoint to
 /// checkpoint, and give the same.
 pub fn node(data: &[u8]) {
     let mut bytes = Bytes::new(data);
