@@ -127,20 +127,27 @@ impl Node {
         match intent {
             Intent::Ping { target, seq } => Some(self.write_ping(target, seq, room, buffer)),
             Intent::RelayPing { to, seq, node } => {
-                let message = Message::Ping(Ping { seq, node: &node, source: Source::default() });
-                Some(self.write_with_source(to, message, room, buffer))
+                Some(self.write_with_claims(to, room, buffer, |local, out| {
+                    let ping = Ping { seq, node: &node, source: local.source() };
+                    Message::Ping(ping).encode(out);
+                }))
             }
             Intent::IndirectPing { helper, target, seq, nack } => {
                 Some(self.write_indirect_ping(helper, target, seq, nack, room, buffer))
             }
-            Intent::Ack { to, seq } => Some(self.write_ack(to, seq, room, buffer)),
+            Intent::Ack { to, seq } => {
+                Some(self.write_with_claims(to, room, buffer, |local, out| {
+                    Message::Ack(Ack { seq, payload: &local.ack_payload }).encode(out);
+                }))
+            }
             Intent::RelayAck { to, seq } => {
-                let message = Message::Ack(Ack { seq, payload: &[] });
-                Some(self.write_with_claims(to, message, room, buffer))
+                Some(self.write_with_claims(to, room, buffer, |_, out| {
+                    Message::Ack(Ack { seq, payload: &[] }).encode(out);
+                }))
             }
-            Intent::Nack { to, seq } => {
-                Some(self.write_with_claims(to, Message::Nack(Nack { seq }), room, buffer))
-            }
+            Intent::Nack { to, seq } => Some(self.write_with_claims(to, room, buffer, |_, out| {
+                Message::Nack(Nack { seq }).encode(out);
+            })),
             Intent::Gossip { to } => self.write_gossip(to, room, buffer),
             Intent::Tell { to, claim } => {
                 buffer.clear();
@@ -257,64 +264,27 @@ impl Node {
         buffer: &mut Vec<u8>,
     ) -> Output {
         let to = self.members.get(helper).profile.address().socket_addr();
-        let mut message = std::mem::take(&mut self.scratch.message);
-        message.clear();
-        let profile = &self.members.get(target).profile;
-        let (node, source) = (profile.name(), self.source());
-        let ping = IndirectPing { seq, target: profile.address(), node, nack, source };
-        Message::IndirectPing(ping).encode(&mut message);
-        let output = self.write_piggybacked(to, &message, room, buffer);
-        self.scratch.message = message;
-        output
+        self.write_with_claims(to, room, buffer, |node, out| {
+            let profile = &node.members.get(target).profile;
+            let (target, name, source) = (profile.address(), profile.name(), node.source());
+            let ping = IndirectPing { seq, target, node: name, nack, source };
+            Message::IndirectPing(ping).encode(out);
+        })
     }
 
-    fn write_ack(
-        &mut self,
-        to: SocketAddr,
-        seq: SeqNo,
-        room: Room,
-        buffer: &mut Vec<u8>,
-    ) -> Output {
-        let payload = std::mem::take(&mut self.ack_payload);
-        let message = Message::Ack(Ack { seq, payload: &payload });
-        let output = self.write_with_claims(to, message, room, buffer);
-        self.ack_payload = payload;
-        output
-    }
-
-    /// Writes a ping on somebody's behalf: its source is us.
-    fn write_with_source(
-        &mut self,
-        to: SocketAddr,
-        message: Message<'_>,
-        room: Room,
-        buffer: &mut Vec<u8>,
-    ) -> Output {
-        let mut bytes = std::mem::take(&mut self.scratch.message);
-        bytes.clear();
-        match message {
-            Message::Ping(ping) => {
-                Message::Ping(Ping { source: self.source(), ..ping }).encode(&mut bytes);
-            }
-            other => other.encode(&mut bytes),
-        }
-        let output = self.write_piggybacked(to, &bytes, room, buffer);
-        self.scratch.message = bytes;
-        output
-    }
-
+    /// What `spell` writes, with claims beside it.
     fn write_with_claims(
         &mut self,
         to: SocketAddr,
-        message: Message<'_>,
         room: Room,
         buffer: &mut Vec<u8>,
+        spell: impl FnOnce(&Self, &mut Vec<u8>),
     ) -> Output {
-        let mut bytes = std::mem::take(&mut self.scratch.message);
-        bytes.clear();
-        message.encode(&mut bytes);
-        let output = self.write_piggybacked(to, &bytes, room, buffer);
-        self.scratch.message = bytes;
+        let mut message = std::mem::take(&mut self.scratch.message);
+        message.clear();
+        spell(self, &mut message);
+        let output = self.write_piggybacked(to, &message, room, buffer);
+        self.scratch.message = message;
         output
     }
 
