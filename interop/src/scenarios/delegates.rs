@@ -1,11 +1,13 @@
-//! What applications say beside membership: the state in push/pulls, and the payload of acks.
+//! What applications say beside membership: the state in push/pulls, the payload of acks, and
+//! broadcasts.
 
 use anyhow::Result;
 
 use super::cluster::{Company, Kit, Setting};
 use super::patience;
+use super::record::{ensure_clean_go_log, ensure_clean_stats};
 use crate::context::Context;
-use crate::peers::{Ack, GoEvent, GoPeer, GoPeerOptions, MingleNode, UserState};
+use crate::peers::{Ack, GoEvent, GoPeer, GoPeerOptions, MingleNode, NodeMessage, UserState, Way};
 use crate::view::{Expectation, View, wait_until_views_agree};
 
 /// One joins from each side, so that each side is once the one that is asked.
@@ -44,5 +46,10 @@ fn both_have_heard(node: &MingleNode, go: &GoPeer) -> Result<()> {
     go.wait_for_event(&our_ack, patience::MESSAGE, |event| {
         matches!(event, GoEvent::PingComplete { name, payload, .. } if name == ours && *payload == our_ack)
     })?;
-    Ok(())
+    // Two nodes only: a broadcast is sent twice, and memberlist's applications do not pass it on.
+    go.broadcast("by gossip")?;
+    let message = NodeMessage { way: Way::Packet, payload: b"by gossip".to_vec() };
+    node.wait_for_message(&message, patience::MESSAGE)?;
+    ensure_clean_stats(node)?;
+    ensure_clean_go_log(theirs, &go.logs()?)
 }

@@ -146,7 +146,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "delegates",
-        shows: "user states and ack payloads go both ways between mingle and memberlist",
+        shows: "user states and ack payloads go both ways between mingle and memberlist, and a broadcast comes",
         run: delegates::states_and_acks,
     },
     Scenario {
