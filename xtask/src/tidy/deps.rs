@@ -10,11 +10,12 @@ pub(super) const PURE: [&str; 2] = ["mingle-wire", "mingle-proto"];
 
 /// Each package of the workspace, and which others of it may be in its manifest. What is in no list
 /// on the right is depended on by nobody.
-const HOUSE: [(&str, &[&str]); 8] = [
+const HOUSE: [(&str, &[&str]); 9] = [
     ("mingle-wire", &[]),
     ("mingle-proto", &["mingle-wire"]),
     ("mingle", &["mingle-wire", "mingle-proto"]),
     ("mingle-agent", &["mingle"]),
+    ("mingle-sim", &["mingle-wire", "mingle-proto"]),
     ("mingle-interop", &["mingle"]),
     ("mingle-bench", &["mingle-wire", "mingle-proto", "mingle"]),
     ("mingle-fuzz-targets", &["mingle-wire", "mingle-proto"]),

@@ -147,6 +147,34 @@ impl Node {
         Ok(node)
     }
 
+    /// A node that begins in the midst of these members, alive and known to each other, as if it had
+    /// met them long ago. What they say of themselves is shared with them, not copied.
+    ///
+    /// For simulations and tests of large clusters, which would else begin with every node telling
+    /// everything to every other one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::new`].
+    pub fn among<'m>(
+        config: Config,
+        local: Local,
+        seed: u64,
+        now: Instant,
+        members: impl IntoIterator<Item = &'m Member>,
+    ) -> Result<Self, ConfigError> {
+        let mut node = Self::new(config, local, seed, now)?;
+        node.broadcasts.remove(MemberKey::LOCAL);
+        for member in members {
+            let is_new = node.members.find(member.name()).is_none();
+            if is_new && node.members.len() < node.config.max_members as usize {
+                let (profile, incarnation) = (member.profile.clone(), member.incarnation);
+                node.members.insert(profile, incarnation, now, &mut node.rng);
+            }
+        }
+        Ok(node)
+    }
+
     /// Announces the node and starts its periods, each after a random part of it (spec 8.1).
     fn start(&mut self) {
         self.queue_alive(MemberKey::LOCAL);

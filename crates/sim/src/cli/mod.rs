@@ -1,0 +1,49 @@
+//! What people type. Exit codes: 0 all is well, 1 something did not come out as it must, 2 the input is
+//! wrong.
+
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "mingle-sim",
+    version,
+    about = "Whole clusters in one process and in virtual time, repeatable from a seed",
+    infer_subcommands = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario, and say what came of it.
+    Run(run::Options),
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something did not come out as it must; it has been said.
+    Unmet,
+    /// The input is wrong.
+    Input(String),
+}
+
+pub(crate) fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(options) => run::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unmet) => ExitCode::from(1),
+        Err(Failure::Input(what)) => {
+            eprintln!("mingle-sim: {what}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A whole cluster in one process and in virtual time.
+//!
+//! The machines are [`mingle_proto::Node`]s, the very ones that run on sockets. Around them is a
+//! world: hosts that crash and freeze, a network that loses and delays, clocks that drift, all of it
+//! drawn from one seed. The same seed gives the same world, bit for bit.
+
+mod agreement;
+mod network;
+mod nodes;
+mod outcome;
+mod rng;
+mod run;
+mod scenario;
+mod units;
+mod watch;
+mod world;
+
+pub use agreement::Disagreement;
+pub use network::{Carrier, Latency, Region, Traffic};
+pub use nodes::{Nodes, NodesError};
+pub use outcome::Outcome;
+pub use scenario::{
+    Address, Claim, Disturbance, Expect, Fault, Memory, Overrides, Profile, Rules, Scenario,
+    ScenarioError, Standing, Start, Timed,
+};

@@ -1,0 +1,98 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mingle_proto::{Instant, Node};
+use mingle_wire::Incarnation;
+
+use super::clock::Clock;
+use super::mail::Mail;
+
+/// A machine with a process that runs a node, or ran one.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    /// The process; `None` when it is down.
+    pub(crate) node: Option<Node>,
+    /// How often it was started.
+    pub(crate) life: u32,
+    pub(crate) clock: Clock,
+    /// How many seconds its wall clock is ahead of the world's.
+    pub(crate) wall_ahead: i64,
+    /// Whether the machine answers for a process that is down (a refused dial) or is down itself.
+    pub(crate) refuses: bool,
+    pub(crate) condition: Condition,
+    pub(crate) meta: Vec<u8>,
+    /// What the process wrote down of itself.
+    pub(crate) saved: Incarnation,
+    /// Whom it joins until that succeeds.
+    pub(crate) seeds: Vec<u32>,
+    pub(crate) joined: bool,
+    /// What has arrived and not been looked at.
+    pub(super) inbox: VecDeque<Mail>,
+    pub(super) inbox_bytes: usize,
+    /// When it is through with what it works on.
+    pub(super) busy_until: Instant,
+    /// The earliest wake-up under way.
+    pub(super) wake: Option<Instant>,
+    /// What it wants to send and can't.
+    pub(super) outbox: VecDeque<super::Sending>,
+    pub(super) next_theirs: u64,
+    pub(super) next_request: u64,
+}
+
+/// How well a process runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// It does not run at all; its sockets go on taking in.
+    pub(crate) frozen: bool,
+    /// It neither sends nor receives, and its timers run.
+    pub(crate) blocked: bool,
+    /// Its timers fire that much late.
+    pub(crate) late: Duration,
+    /// Each packet and stream message takes it that long.
+    pub(crate) cost: Duration,
+}
+
+/// A socket's buffer, as Linux has it by default.
+pub(super) const SOCKET_BUFFER: usize = 212_992;
+
+impl Host {
+    pub(super) fn new(name: String, address: SocketAddr) -> Self {
+        Self {
+            name,
+            address,
+            node: None,
+            life: 0,
+            clock: Clock::new(),
+            wall_ahead: 0,
+            refuses: true,
+            condition: Condition::default(),
+            meta: Vec::new(),
+            saved: Incarnation::FIRST,
+            seeds: Vec::new(),
+            joined: false,
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            busy_until: Instant::ORIGIN,
+            wake: None,
+            outbox: VecDeque::new(),
+            next_theirs: 0,
+            next_request: 0,
+        }
+    }
+
+    /// Whether the process runs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Whether it takes in at once what arrives.
+    pub(super) fn attends(&self, now: Instant) -> bool {
+        !self.condition.frozen
+            && !self.condition.blocked
+            && self.condition.cost.is_zero()
+            && self.busy_until <= now
+    }
+}

@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use mingle_proto::Config;
+use mingle_wire::State;
+
+use super::*;
+use crate::network::{Geography, Latency, Rule, loss};
+
+fn network() -> Network {
+    let median = Duration::from_micros(250);
+    Network::new(Geography::uniform(Latency::LogNormal { median, sigma: 0.4 }))
+}
+
+fn seconds(n: u64) -> Instant {
+    Instant::from_millis(n * 1000)
+}
+
+fn joining(count: u32, seed: u64) -> World {
+    let mut world = World::new(Config::lan(), 1395, network(), seed);
+    world.add_hosts(count);
+    for host in world.all() {
+        let seeds = if host == 0 { Vec::new() } else { vec![0] };
+        let incarnation = Incarnation::FIRST;
+        world.start(host, Launch { incarnation, elsewhere: false, seeds }).unwrap();
+    }
+    world
+}
+
+fn disagreements(world: &World) -> Vec<String> {
+    let up: Vec<&Host> = world.hosts.iter().filter(|host| host.is_up()).collect();
+    let mut found = Vec::new();
+    for viewer in &up {
+        for host in &world.hosts {
+            let seen = viewer.node.as_ref().unwrap().member(&host.name);
+            let live = seen.is_some_and(|member| member.state == State::Alive);
+            if live != host.is_up() {
+                found.push(format!("{} about {}", viewer.name, host.name));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn everybody_joins_and_a_crash_is_seen_by_all() {
+    let mut world = joining(20, 1);
+    world.run_until(seconds(10));
+    assert_eq!(disagreements(&world), [""; 0]);
+    world.stop(7, Stop::MachineCrashed);
+    world.run_until(seconds(60));
+    assert_eq!(disagreements(&world), [""; 0]);
+}
+
+#[test]
+fn a_seed_repeats_bit_for_bit_and_another_one_does_not() {
+    let run = |seed| {
+        let mut world = joining(10, seed);
+        world.network.add(Rule::everywhere(loss(0.1)));
+        world.run_until(seconds(60));
+        (world.transcript.hash(), world.inputs)
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3).0, run(4).0);
+}
+
+#[test]
+fn a_world_may_begin_converged() {
+    let mut world = World::new(Config::lan(), 1395, network(), 1);
+    world.add_hosts(50);
+    world.start_converged().unwrap();
+    assert_eq!(disagreements(&world), [""; 0]);
+    world.run_until(seconds(60));
+    assert_eq!(disagreements(&world), [""; 0]);
+    let prints: std::collections::BTreeSet<u64> =
+        world.hosts.iter().map(|host| host.node.as_ref().unwrap().view_fingerprint()).collect();
+    assert_eq!(prints.len(), 1);
+}
+
+#[test]
+fn whoever_is_frozen_for_long_is_dead_and_comes_back() {
+    let mut world = World::new(Config::lan(), 1395, network(), 1);
+    world.add_hosts(10);
+    world.start_converged().unwrap();
+    world.run_until(seconds(5));
+    world.set_condition(3, |condition| condition.frozen = true);
+    world.run_until(seconds(30));
+    let state = |world: &World| world.hosts[0].node.as_ref().unwrap().member("n3").unwrap().state;
+    assert_eq!(state(&world), State::Dead);
+    world.set_condition(3, |condition| condition.frozen = false);
+    world.run_until(seconds(75));
+    assert_eq!(disagreements(&world), [""; 0]);
+}
+
+#[test]
+fn what_is_changed_on_its_way_is_refused() {
+    let mut world = World::new(Config::lan(), 1395, network(), 1);
+    world.add_hosts(5);
+    world.start_converged().unwrap();
+    let effect = crate::network::Effect::Corrupt(crate::rng::Chance::of(0.05));
+    world.network.add(Rule::everywhere(effect));
+    world.run_until(seconds(60));
+    assert!(world.network.traffic.packets_corrupted > 5);
+    assert_eq!(disagreements(&world), [""; 0]);
+}
