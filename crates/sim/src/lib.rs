@@ -5,17 +5,21 @@
 //! drawn from one seed. The same seed gives the same world, bit for bit.
 
 mod agreement;
+mod checks;
+mod measure;
 mod network;
 mod nodes;
 mod outcome;
 mod rng;
 mod run;
 mod scenario;
+mod tape;
 mod units;
 mod watch;
 mod world;
 
 pub use agreement::Disagreement;
+pub use checks::Finding;
 pub use network::{Carrier, Latency, Region, Traffic};
 pub use nodes::{Nodes, NodesError};
 pub use outcome::Outcome;

@@ -4,6 +4,7 @@ use mingle_proto::Instant;
 use serde::Serialize;
 
 use crate::agreement::Disagreement;
+use crate::checks::Finding;
 use crate::network::Traffic;
 use crate::scenario::Scenario;
 use crate::world::World;
@@ -19,6 +20,8 @@ pub struct Outcome {
     pub agreed_after: Option<f64>,
     /// Who disagreed about whom in the end.
     pub disagreements: Vec<Disagreement>,
+    /// What did not hold; the world ended with the first of it.
+    pub findings: Vec<Finding>,
     /// What went over the network.
     pub traffic: Traffic,
     /// Inputs of all nodes together.
@@ -43,6 +46,7 @@ impl Outcome {
             transcript: world.transcript.hash(),
             agreed_after,
             disagreements,
+            findings: world.watch.checks.findings().to_vec(),
             traffic: world.network.traffic,
             inputs: world.inputs,
             simulated: world.now.since(Instant::ORIGIN).as_secs_f64(),

@@ -13,7 +13,7 @@ use crate::nodes::{NodeSet, Nodes};
 use crate::outcome::Outcome;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{Address, Claim, Fault, Memory, Rules, Scenario, ScenarioError, Start};
-use crate::watch::{Stop, Watch};
+use crate::watch::{Onlooker as _, Stop, Watch};
 use crate::world::{Launch, World};
 
 /// A scenario under way.
@@ -230,7 +230,6 @@ impl<'s> Run<'s> {
     }
 
     fn say_goodbye(&mut self, host: u32) {
-        self.world.watch.leaves(self.world.now, host);
         self.world.command(host, |request| Command::Leave { request });
     }
 

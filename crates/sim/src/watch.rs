@@ -1,10 +1,13 @@
-//! Who looks on while a world goes on.
+//! Who looks on while a world goes on: checkers, measures, and a tape for transcripts.
 
 use std::net::SocketAddr;
 
 use mingle_proto::{Command, Event, Input, Instant, Node, RequestId};
 
+use crate::checks::Checks;
+use crate::measure::Measures;
 use crate::scenario::{Fault, Scenario};
+use crate::tape::Tape;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,17 @@ pub(crate) enum Stop {
     Left,
 }
 
+impl Stop {
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProcessCrashed => "process crashed",
+            Self::MachineCrashed => "machine crashed",
+            Self::Left => "left",
+        }
+    }
+}
+
 /// A packet that a node has written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {
@@ -26,62 +40,87 @@ pub(crate) struct Sent<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// What an onlooker is told. `now` is the world's time, `shown` what the host's own clock shows.
+#[expect(unused_variables, reason = "an onlooker looks at what it cares about")]
+pub(crate) trait Onlooker {
+    /// A process runs from now on.
+    fn started(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {}
+
+    /// It does not run any more.
+    fn stopped(&mut self, now: Instant, host: u32, how: Stop) {}
+
+    /// A fault begins.
+    fn fault(&mut self, now: Instant, fault: &Fault) {}
+
+    /// All faults have ended.
+    fn calm(&mut self, now: Instant) {}
+
+    /// Somebody wants something of a node.
+    fn asked(&mut self, now: Instant, host: u32, request: RequestId, what: &Command<'_>) {}
+
+    /// A node is about to take something in.
+    fn before(&mut self, now: Instant, host: u32, input: &Input<'_>) {}
+
+    /// A node has written a packet.
+    fn sent(&mut self, now: Instant, packet: Sent<'_>) {}
+
+    /// A node has written a message for a stream.
+    fn sent_message(&mut self, now: Instant, host: u32, to: SocketAddr, body: &[u8]) {}
+
+    /// A node tells something.
+    fn event(&mut self, now: Instant, host: u32, shown: Instant, event: &Event) {}
+
+    /// A node has taken something in and put everything out.
+    fn handled(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {}
+
+    /// Something was changed on its way and not refused.
+    fn corruption_accepted(&mut self, now: Instant, host: u32, to: SocketAddr) {}
+}
+
 /// Those who look on.
 #[derive(Debug, Default)]
-pub(crate) struct Watch {}
+pub(crate) struct Watch {
+    pub(crate) checks: Checks,
+    pub(crate) measures: Measures,
+    pub(crate) tape: Option<Tape>,
+}
 
-#[expect(unused_variables, clippy::unused_self, reason = "nobody looks on yet")]
 impl Watch {
     /// Those who look on at this scenario.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        Self::default()
+        Self { checks: Checks::new(scenario), measures: Measures::new(scenario), tape: None }
     }
-
-    /// A fault begins.
-    pub(crate) fn fault(&mut self, now: Instant, fault: &Fault) {}
-
-    /// A process is about to say goodbye.
-    pub(crate) fn leaves(&mut self, now: Instant, host: u32) {}
-
-    /// All faults have ended.
-    pub(crate) fn calm(&mut self, now: Instant) {}
-
-    /// A process runs from now on.
-    pub(crate) fn started(&mut self, now: Instant, host: u32, node: &Node) {}
-
-    /// It does not run any more.
-    pub(crate) fn stopped(&mut self, now: Instant, host: u32, how: Stop) {}
-
-    /// Somebody wants something of a node.
-    pub(crate) fn asked(
-        &mut self,
-        now: Instant,
-        host: u32,
-        request: RequestId,
-        what: &Command<'_>,
-    ) {
-    }
-
-    /// A node is about to take something in.
-    pub(crate) fn before(&mut self, now: Instant, host: u32, input: &Input<'_>) {}
-
-    /// A node has written a packet.
-    pub(crate) fn sent(&mut self, now: Instant, packet: Sent<'_>) {}
-
-    /// A node has written a message for a stream.
-    pub(crate) fn sent_message(&mut self, now: Instant, host: u32, to: SocketAddr, body: &[u8]) {}
-
-    /// A node tells something. `shown` is what its clock shows.
-    pub(crate) fn event(&mut self, now: Instant, host: u32, shown: Instant, event: &Event) {}
-
-    /// A node has taken something in and put everything out.
-    pub(crate) fn handled(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {}
-
-    /// Something was changed on its way and not refused.
-    pub(crate) fn corruption_accepted(&mut self, now: Instant, host: u32, to: SocketAddr) {}
 
     /// Whether what was seen is reason enough to go no further.
     pub(crate) fn wants_to_stop(&self) -> bool {
-        false
+        self.checks.has_findings()
     }
+}
+
+macro_rules! everybody {
+    ($($method:ident($($name:ident: $type:ty),*);)+) => {
+        impl Onlooker for Watch {
+            $(fn $method(&mut self, $($name: $type),*) {
+                self.checks.$method($($name),*);
+                self.measures.$method($($name),*);
+                if let Some(tape) = &mut self.tape {
+                    tape.$method($($name),*);
+                }
+            })+
+        }
+    };
+}
+
+everybody! {
+    started(now: Instant, host: u32, shown: Instant, node: &Node);
+    stopped(now: Instant, host: u32, how: Stop);
+    fault(now: Instant, fault: &Fault);
+    calm(now: Instant);
+    asked(now: Instant, host: u32, request: RequestId, what: &Command<'_>);
+    before(now: Instant, host: u32, input: &Input<'_>);
+    sent(now: Instant, packet: Sent<'_>);
+    sent_message(now: Instant, host: u32, to: SocketAddr, body: &[u8]);
+    event(now: Instant, host: u32, shown: Instant, event: &Event);
+    handled(now: Instant, host: u32, shown: Instant, node: &Node);
+    corruption_accepted(now: Instant, host: u32, to: SocketAddr);
 }

@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 outcome.inputs as f64 / took
             );
         }
-        unmet |= outcome.agreed_after.is_none();
+        unmet |= outcome.agreed_after.is_none() || !outcome.findings.is_empty();
     }
     if unmet { Err(Failure::Unmet) } else { Ok(()) }
 }

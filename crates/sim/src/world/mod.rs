@@ -25,7 +25,7 @@ pub use transcript::Transcript;
 
 use crate::network::Network;
 use crate::rng::Rng;
-use crate::watch::{Stop, Watch};
+use crate::watch::{Onlooker as _, Stop, Watch};
 use corruption::Seal;
 use mail::{Bag, Content, Mail};
 use queue::{Happening, Queue};
@@ -174,7 +174,8 @@ impl World {
         here.refuses = true;
         here.busy_until = now;
         here.wake = None;
-        self.watch.started(now, host, &node);
+        let shown = here.clock.read(now);
+        self.watch.started(now, host, shown, &node);
         self.host_mut(host).node = Some(node);
         self.drain(host);
         self.plan_wake(host);

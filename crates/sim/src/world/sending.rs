@@ -6,11 +6,11 @@ use std::time::Duration;
 use mingle_proto::{Answer, Content as Kind, ExchangeEnd, ExchangeId, Instant, Output};
 use mingle_wire::memberlist;
 
+use super::World;
 use super::mail::Content;
 use super::streams::End;
-use super::{Stop, World};
 use crate::network::Link;
-use crate::watch::Sent;
+use crate::watch::{Onlooker as _, Sent};
 
 /// Something that a process could not send yet.
 #[derive(Debug)]
@@ -243,16 +243,5 @@ impl World {
 fn finish(content: Kind, buffer: &mut Vec<u8>) {
     if let Kind::PushPull { .. } = content {
         memberlist::append_user_state(buffer, &[]);
-    }
-}
-
-impl Stop {
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ProcessCrashed => "process crashed",
-            Self::MachineCrashed => "machine crashed",
-            Self::Left => "left",
-        }
     }
 }
