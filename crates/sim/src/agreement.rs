@@ -45,7 +45,8 @@ pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
         if i == 0 || node.view_fingerprint() != print || node.suspected() > 0 {
             compare(world, host, node, &mut found);
         }
-        if node.queued() > 0 && found.len() < MOST {
+        // Who is alone has nobody to tell it to.
+        if node.queued() > 0 && up.len() > 1 && found.len() < MOST {
             found.push(Disagreement {
                 viewer: host.name.clone(),
                 about: "its queue".to_owned(),

@@ -13,6 +13,7 @@ mod outcome;
 mod rng;
 mod run;
 mod scenario;
+pub mod swarm;
 mod tape;
 mod units;
 mod watch;

@@ -42,6 +42,16 @@ impl Nodes {
         Self::Ranges(nodes.iter().map(|&node| (node, node)).collect())
     }
 
+    /// Leaves those below `count`, and says whether any are left.
+    pub(crate) fn cut(&mut self, count: u32) -> bool {
+        let Self::Ranges(ranges) = self else { return true };
+        ranges.retain(|&(first, _)| first < count);
+        for (_, last) in ranges.iter_mut() {
+            *last = (*last).min(count - 1);
+        }
+        !ranges.is_empty()
+    }
+
     /// The highest number that is named.
     pub(crate) fn last(&self) -> Option<u32> {
         match self {

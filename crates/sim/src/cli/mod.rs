@@ -2,6 +2,7 @@
 //! wrong.
 
 mod run;
+mod swarm;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ struct Arguments {
 enum Command {
     /// Run a scenario, and say what came of it.
     Run(run::Options),
+    Swarm(swarm::Options),
 }
 
 /// Why a command did not end well.
@@ -37,6 +39,7 @@ pub(crate) enum Failure {
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => run::run(&options),
+        Command::Swarm(options) => swarm::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -133,6 +133,43 @@ fn value(field: &str, value: impl std::fmt::Display, remedy: impl Into<String>) 
 }
 
 impl Fault {
+    /// Lets `change` at all nodes that it names.
+    pub(crate) fn each_nodes(&mut self, change: &mut dyn FnMut(&mut Nodes)) {
+        match self {
+            Self::Start { nodes, with } => {
+                change(nodes);
+                if let Some(with) = with {
+                    change(with);
+                }
+            }
+            Self::Crash { nodes, .. }
+            | Self::Leave { nodes, .. }
+            | Self::RollingRestart { nodes, .. }
+            | Self::Churn { nodes, .. }
+            | Self::Pause { nodes }
+            | Self::Block { nodes }
+            | Self::Slow { nodes, .. }
+            | Self::Drift { nodes, .. }
+            | Self::Leap { nodes, .. }
+            | Self::WallClock { nodes, .. }
+            | Self::Meta { nodes, .. } => change(nodes),
+            Self::Partition { sides, .. } => sides.iter_mut().for_each(change),
+            Self::Link { from, to, .. } => {
+                change(from);
+                change(to);
+            }
+            Self::Join { nodes, with } => {
+                change(nodes);
+                change(with);
+            }
+            Self::Send { nodes, to, .. } => {
+                change(nodes);
+                change(to);
+            }
+            Self::Forge { to, .. } => change(to),
+        }
+    }
+
     /// The nodes that it names, by field.
     pub(crate) fn nodes(&self) -> Vec<(&'static str, Nodes)> {
         match self {

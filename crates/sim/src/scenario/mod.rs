@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use check::ScenarioError;
 pub use config::{Overrides, Profile, Rules};
 pub use fault::{Address, Claim, Fault, Memory, Timed};
-pub use network::{Disturbance, Standing};
+pub use network::{Disturbance, Everywhere, Standing};
 
 use crate::units::{duration, optional_duration};
 

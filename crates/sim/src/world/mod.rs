@@ -16,7 +16,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use mingle_proto::{
     Command, Config, ConfigError, Done, Event, ExchangeId, Input, Instant, Local, Member, Node,
-    Recipient, RequestId, Room,
+    Recipient, RequestError, RequestId, Room,
 };
 use mingle_wire::Incarnation;
 
@@ -496,7 +496,10 @@ impl World {
         let Event::Completed { result, .. } = event else { return };
         match result {
             Ok(Done::Joined { .. }) => self.host_mut(host).joined = true,
-            Ok(Done::Left { .. }) => self.mail(host, self.now, Content::Exit),
+            // Whoever leaves goes, heard or not.
+            Ok(Done::Left { .. }) | Err(RequestError::LeaveTimedOut { .. }) => {
+                self.mail(host, self.now, Content::Exit);
+            }
             Ok(Done::MetaSet | Done::Sent) => {}
             Err(_) if !self.host(host).joined => {
                 self.mail(host, self.now + JOIN_AGAIN, Content::Join);
