@@ -12,7 +12,7 @@ use crate::network::{Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::outcome::Outcome;
 use crate::rng::{Chance, Rng};
-use crate::scenario::{Address, Claim, Fault, Memory, Rules, Scenario, ScenarioError, Start};
+use crate::scenario::{Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start};
 use crate::watch::{Onlooker as _, Stop, Watch};
 use crate::world::{Launch, World};
 
@@ -126,6 +126,7 @@ impl<'s> Run<'s> {
                 self.step(step)?;
             }
         }
+        self.world.network.clear();
         self.world.watch.calm(self.world.now);
         if self.scenario.rejoin {
             let up: Vec<u32> = self.up().collect();
@@ -338,6 +339,10 @@ impl<'s> Run<'s> {
                     }
                 }
             }
+            Fault::Hostile { to, packet } => {
+                let hosts = self.pick(to);
+                self.send_hostile(&hosts, *packet);
+            }
             Fault::Forge { to, claim, about, ahead } => {
                 for host in self.pick(to) {
                     self.forge(host, *claim, *about, *ahead);
@@ -466,6 +471,23 @@ impl<'s> Run<'s> {
         };
         message.encode(&mut body);
         self.world.forge(host, nobody, &body);
+    }
+}
+
+/// The body of a packet that no honest node sends.
+fn hostile_body(packet: Hostile, about: &str, rng: &mut Rng) -> Vec<u8> {
+    match packet {
+        Hostile::Garbage => (0..200).map(|_| rng.next().to_le_bytes()[0]).collect(),
+        // A compound (7) of 255 parts, each said to have 65,535 bytes.
+        Hostile::HugeCount => [7_u8].into_iter().chain([0xff; 1 + 255 * 2]).collect(),
+        Hostile::Bomb => vec![0; 1_000_000],
+        Hostile::FarFuture => {
+            let mut body = Vec::new();
+            let incarnation = Incarnation::new(u32::MAX).unwrap_or(Incarnation::FIRST);
+            Message::Suspect(Suspect { incarnation, node: about, from: "nobody" })
+                .encode(&mut body);
+            body
+        }
     }
 }
 

@@ -103,6 +103,12 @@ impl Network {
         self.memories.retain(|&(other, _, _), _| other != id);
     }
 
+    /// Nothing stands between nodes any more but distance.
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+        self.memories.clear();
+    }
+
     /// Sends a packet on its way; `None` when it is lost.
     pub(crate) fn packet(
         &mut self,

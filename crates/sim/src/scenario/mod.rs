@@ -3,7 +3,10 @@
 
 mod check;
 mod config;
+mod crowd;
+mod expect;
 mod fault;
+mod keys;
 mod network;
 
 use std::time::Duration;
@@ -12,15 +15,17 @@ use serde::{Deserialize, Serialize};
 
 pub use check::ScenarioError;
 pub use config::{Overrides, Profile, Rules};
-pub use fault::{Address, Claim, Fault, Memory, Timed};
+pub use crowd::Crowd;
+pub use expect::Expect;
+pub use fault::{Address, Claim, Fault, Hostile, Memory, Timed};
 pub use network::{Disturbance, Everywhere, Standing};
 
 use crate::units::{duration, optional_duration};
 
 /// One world from its beginning to its end.
 ///
-/// First come faults and work, for `duration`. Then every fault ends, whoever is down stays down,
-/// and the world is calm; at the latest after a time that the configuration gives, all must agree.
+/// First come faults and work, for `duration`. Then every fault ends, the network's standing
+/// disturbances too, whoever is down stays down, and the world is calm; at the latest after a time that the configuration gives, all must agree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
@@ -51,6 +56,12 @@ pub struct Scenario {
     /// operators and their scripts do after an outage.
     #[serde(default)]
     pub rejoin: bool,
+    /// Its full size, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<Full>,
+    /// Peers that are modelled, around one node that is real.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crowd: Option<Crowd>,
     /// Which preset the configuration begins with.
     #[serde(default)]
     pub profile: Profile,
@@ -84,37 +95,34 @@ pub enum Start {
     Down,
 }
 
-/// What must come out, for the scenario to pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expect {
-    /// Whether all agree in the end.
-    pub agreement: bool,
-    /// How many times a node that was up and reachable may be declared dead, at most; without it, as
-    /// often as it happens.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub false_failures: Option<u64>,
-    /// The longest time until all agree after the faults have ended.
-    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
-    pub agreement_within: Option<Duration>,
-    /// The longest queue of claims that any node may have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub longest_queue: Option<u64>,
-    /// What is known to be missing: the scenario fails today, the report says so and why, and it is
-    /// an error when it passes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shortfall: Option<String>,
+/// Its full size, where it is written at one that every check of the sources can afford.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Full {
+    /// How many nodes there are then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// How long it takes then.
+    #[serde(default, with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Duration>,
+    /// How often it is run then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetitions: Option<u32>,
 }
 
-impl Default for Expect {
-    fn default() -> Self {
-        Self {
-            agreement: true,
-            false_failures: None,
-            agreement_within: None,
-            longest_queue: None,
-            shortfall: None,
+impl Scenario {
+    /// The scenario at its full size; as it is where it says of none.
+    #[must_use]
+    pub fn at_full_size(mut self) -> Self {
+        if let Some(full) = self.full.take() {
+            match &mut self.crowd {
+                Some(crowd) => crowd.peers = full.nodes.unwrap_or(crowd.peers),
+                None => self.nodes = full.nodes.unwrap_or(self.nodes),
+            }
+            self.duration = full.duration.unwrap_or(self.duration);
+            self.repetitions = full.repetitions.unwrap_or(self.repetitions);
         }
+        self
     }
 }
 
