@@ -6,6 +6,7 @@
 
 mod agreement;
 mod checks;
+mod hostile;
 mod measure;
 mod network;
 mod nodes;
@@ -25,6 +26,6 @@ pub use network::{Carrier, Latency, Region, Traffic};
 pub use nodes::{Nodes, NodesError};
 pub use outcome::Outcome;
 pub use scenario::{
-    Address, Claim, Disturbance, Expect, Fault, Memory, Overrides, Profile, Rules, Scenario,
+    Address, Claim, Crowd, Disturbance, Expect, Fault, Full, Hostile, Memory, Overrides, Profile, Rules, Scenario,
     ScenarioError, Standing, Start, Timed,
 };

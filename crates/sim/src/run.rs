@@ -8,11 +8,14 @@ use mingle_proto::{Command, Instant};
 use mingle_wire::{Alive, Dead, Incarnation, Message, Suspect};
 
 use crate::agreement::{Disagreement, agreement, settling_time};
+use crate::hostile;
 use crate::network::{Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::outcome::Outcome;
 use crate::rng::{Chance, Rng};
-use crate::scenario::{Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start};
+use crate::scenario::{
+    Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start,
+};
 use crate::watch::{Onlooker as _, Stop, Watch};
 use crate::world::{Launch, World};
 
@@ -445,6 +448,22 @@ impl<'s> Run<'s> {
         self.ends(lasts, Step::Unlink(rules));
     }
 
+    /// Datagrams go through an envelope first, as on a socket: what that refuses reaches no node.
+    fn send_hostile(&mut self, hosts: &[u32], packet: Hostile) {
+        let nobody = SocketAddr::new(Ipv4Addr::new(10, 255, 255, 1).into(), 7946);
+        for &host in hosts {
+            let datagram = hostile::datagram(packet, &self.world.host(host).name, &mut self.rng);
+            match hostile::open(&datagram) {
+                Some(bodies) => {
+                    for body in bodies {
+                        self.world.forge(host, nobody, &body);
+                    }
+                }
+                None => self.world.watch.measures.datagram_refused(),
+            }
+        }
+    }
+
     fn forge(&mut self, host: u32, claim: Claim, about: u32, ahead: u32) {
         let subject = self.world.host(about);
         let at = subject.node.as_ref().map_or(subject.saved, |node| node.local().incarnation);
@@ -471,23 +490,6 @@ impl<'s> Run<'s> {
         };
         message.encode(&mut body);
         self.world.forge(host, nobody, &body);
-    }
-}
-
-/// The body of a packet that no honest node sends.
-fn hostile_body(packet: Hostile, about: &str, rng: &mut Rng) -> Vec<u8> {
-    match packet {
-        Hostile::Garbage => (0..200).map(|_| rng.next().to_le_bytes()[0]).collect(),
-        // A compound (7) of 255 parts, each said to have 65,535 bytes.
-        Hostile::HugeCount => [7_u8].into_iter().chain([0xff; 1 + 255 * 2]).collect(),
-        Hostile::Bomb => vec![0; 1_000_000],
-        Hostile::FarFuture => {
-            let mut body = Vec::new();
-            let incarnation = Incarnation::new(u32::MAX).unwrap_or(Incarnation::FIRST);
-            Message::Suspect(Suspect { incarnation, node: about, from: "nobody" })
-                .encode(&mut body);
-            body
-        }
     }
 }
 

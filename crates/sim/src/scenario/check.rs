@@ -1,14 +1,25 @@
 //! What is wrong with a scenario, in a sentence with a remedy.
 
-use super::Scenario;
+use std::time::Duration;
+
 use super::fault::{Fault, Timed};
+use super::keys::{check_keys, line_of_field, syntax};
 use super::network::Disturbance;
+use super::{Crowd, Scenario};
 use crate::nodes::Nodes;
 
 /// Why a scenario can't be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScenarioError {
-    /// It is no TOML, or has a key that does not belong there.
+    /// Something at a line.
+    #[error("line {line}: {what}")]
+    At {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It can't be read.
     #[error("{what}")]
     Syntax {
         /// What, and where.
@@ -32,8 +43,34 @@ pub enum ScenarioError {
     },
 }
 
+impl ScenarioError {
+    /// The sentence without the line, for texts that have lines of their own.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::At { what, .. } => what.clone(),
+            Self::Syntax { .. } | Self::Config { .. } | Self::Value { .. } => self.to_string(),
+        }
+    }
+
+    /// The same with the line where what is wrong is written.
+    fn at_its_line(self, text: &str) -> Self {
+        let field = match &self {
+            Self::Value { field, .. } => field.as_str(),
+            Self::Config { .. } => "config",
+            Self::At { .. } | Self::Syntax { .. } => return self,
+        };
+        match line_of_field(text, field) {
+            Some(line) => Self::At { line, what: self.to_string() },
+            None => self,
+        }
+    }
+}
+
 /// The most nodes of a world.
 const MOST_NODES: u32 = 100_000;
+/// The longest world.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl Scenario {
     /// A scenario from TOML.
@@ -42,9 +79,11 @@ impl Scenario {
     ///
     /// The first thing that is wrong with it, with its line.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text)
-            .map_err(|error| ScenarioError::Syntax { what: error.to_string() })?;
-        scenario.check()?;
+        check_keys(text)?;
+        let scenario: Self = toml::from_str(text).map_err(|error| syntax(text, &error))?;
+        let located = |error: ScenarioError| error.at_its_line(text);
+        scenario.check().map_err(located)?;
+        scenario.clone().at_full_size().check().map_err(located)?;
         Ok(scenario)
     }
 
@@ -66,6 +105,13 @@ impl Scenario {
         if self.repetitions == 0 {
             return Err(value("repetitions", 0, "set it to 1 or more"));
         }
+        if self.duration > LONGEST {
+            let time = humantime::format_duration(self.duration);
+            return Err(value("duration", time, "set it to a year at most"));
+        }
+        if let Some(crowd) = self.crowd {
+            self.check_crowd(crowd)?;
+        }
         self.config.apply(self.profile, self.rules)?;
         let room = self.network.packet_room;
         let least = mingle_proto::Room::LEAST;
@@ -79,6 +125,20 @@ impl Scenario {
             self.check_fault(&format!("fault[{i}]"), timed)?;
         }
         Ok(())
+    }
+
+    fn check_crowd(&self, crowd: Crowd) -> Result<(), ScenarioError> {
+        if self.nodes != 1 {
+            return Err(value("nodes", self.nodes, "set it to 1: around it the crowd is modelled"));
+        }
+        if !self.faults.is_empty() {
+            return Err(value("fault", self.faults.len(), "take it out: a crowd has only churn"));
+        }
+        if !(2..=MOST_NODES).contains(&crowd.peers) {
+            let remedy = format!("set it from 2 to {MOST_NODES}");
+            return Err(value("crowd.peers", crowd.peers, remedy));
+        }
+        percent("crowd.percent_per_minute", crowd.percent_per_minute)
     }
 
     fn check_fault(&self, place: &str, timed: &Timed) -> Result<(), ScenarioError> {
@@ -98,11 +158,8 @@ impl Scenario {
                 let remedy = format!("at most {} fit", mingle_wire::MAX_META);
                 Err(value(&format!("{place}.bytes"), bytes, remedy))
             }
-            Fault::Churn { percent_per_minute: percent, .. }
-                if !(0.0..=6000.0).contains(percent) =>
-            {
-                let field = format!("{place}.percent_per_minute");
-                Err(value(&field, percent, "set it from 0 to 6000"))
+            Fault::Churn { percent_per_minute, .. } => {
+                percent(&format!("{place}.percent_per_minute"), *percent_per_minute)
             }
             Fault::Partition { sides, .. } if sides.len() < 2 => {
                 Err(value(&format!("{place}.sides"), sides.len(), "name two sides or more"))
@@ -110,6 +167,13 @@ impl Scenario {
             _ => Ok(()),
         }
     }
+}
+
+fn percent(field: &str, percent: f64) -> Result<(), ScenarioError> {
+    if !(0.0..=6000.0).contains(&percent) {
+        return Err(value(field, percent, "set it from 0 to 6000"));
+    }
+    Ok(())
 }
 
 fn shares(place: &str, disturbance: &Disturbance) -> Result<(), ScenarioError> {
@@ -166,7 +230,7 @@ impl Fault {
                 change(nodes);
                 change(to);
             }
-            Self::Forge { to, .. } => change(to),
+            Self::Forge { to, .. } | Self::Hostile { to, .. } => change(to),
         }
     }
 
@@ -193,6 +257,7 @@ impl Fault {
             }
             Self::Link { from, to, .. } => vec![("from", from.clone()), ("to", to.clone())],
             Self::Join { nodes, with } => vec![("nodes", nodes.clone()), ("with", with.clone())],
+            Self::Hostile { to, .. } => vec![("to", to.clone())],
             Self::Send { nodes, to, .. } => vec![("nodes", nodes.clone()), ("to", to.clone())],
             Self::Forge { to, about, .. } => {
                 vec![("to", to.clone()), ("about", Nodes::one(*about))]

@@ -206,6 +206,13 @@ pub enum Fault {
         #[serde(default)]
         ahead: u32,
     },
+    /// Somebody sends datagrams that no honest node sends.
+    Hostile {
+        /// Who receives it.
+        to: Nodes,
+        /// What is sent.
+        packet: Hostile,
+    },
 }
 
 pub use crate::network::Carrier;
@@ -245,6 +252,20 @@ pub enum Claim {
     Suspect,
     /// It is alive, at an address where nobody is.
     Moved,
+}
+
+/// A datagram that no honest node sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hostile {
+    /// Bytes without sense.
+    Garbage,
+    /// A compound that claims more and longer parts than it has.
+    HugeCount,
+    /// One that grows ten thousandfold when it is decompressed.
+    Bomb,
+    /// A claim at the highest incarnation that can be written.
+    FarFuture,
 }
 
 fn all() -> Nodes {

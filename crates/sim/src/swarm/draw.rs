@@ -27,6 +27,8 @@ pub fn draw(seed: u64) -> Scenario {
         duration,
         calm: None,
         rejoin: true,
+        full: None,
+        crowd: None,
         profile,
         rules: Rules::Mingle,
         config: settings(&mut rng),
