@@ -21,7 +21,7 @@ mod watch;
 mod world;
 
 pub use agreement::Disagreement;
-pub use checks::Finding;
+pub use checks::{Finding, Tally};
 pub use network::{Carrier, Latency, Region, Traffic};
 pub use nodes::{Nodes, NodesError};
 pub use outcome::Outcome;

@@ -4,7 +4,7 @@ use mingle_proto::Instant;
 use serde::Serialize;
 
 use crate::agreement::Disagreement;
-use crate::checks::Finding;
+use crate::checks::{Finding, Tally};
 use crate::network::Traffic;
 use crate::scenario::Scenario;
 use crate::world::World;
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub disagreements: Vec<Disagreement>,
     /// What did not hold; the world ended with the first of it.
     pub findings: Vec<Finding>,
+    /// How often each checker had something to check.
+    pub checks: Vec<Tally>,
     /// What went over the network.
     pub traffic: Traffic,
     /// Inputs of all nodes together.
@@ -47,6 +49,7 @@ impl Outcome {
             agreed_after,
             disagreements,
             findings: world.watch.checks.findings().to_vec(),
+            checks: world.watch.checks.tallies(&world.network.traffic),
             traffic: world.network.traffic,
             inputs: world.inputs,
             simulated: world.now.since(Instant::ORIGIN).as_secs_f64(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mingle_proto::{Command, Event, Input, Instant, Node, RequestId};
+use mingle_proto::{Command, Event, ExchangeId, Input, Instant, Node, RequestId};
 
 use crate::checks::Checks;
 use crate::measure::Measures;
@@ -40,6 +40,17 @@ pub(crate) struct Sent<'a> {
     pub(crate) body: &'a [u8],
 }
 
+/// What a node does with an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It dials, and says the first message.
+    Dial,
+    /// It answers.
+    Reply,
+    /// It says no more.
+    Close,
+}
+
 /// What an onlooker is told. `now` is the world's time, `shown` what the host's own clock shows.
 #[expect(unused_variables, reason = "an onlooker looks at what it cares about")]
 pub(crate) trait Onlooker {
@@ -66,6 +77,12 @@ pub(crate) trait Onlooker {
 
     /// A node has written a message for a stream.
     fn sent_message(&mut self, now: Instant, host: u32, to: SocketAddr, body: &[u8]) {}
+
+    /// What a node has just sent there does not arrive.
+    fn lost(&mut self, now: Instant, host: u32, to: SocketAddr) {}
+
+    /// A node opens, answers or closes an exchange.
+    fn exchange(&mut self, now: Instant, host: u32, exchange: ExchangeId, turn: Turn) {}
 
     /// A node tells something.
     fn event(&mut self, now: Instant, host: u32, shown: Instant, event: &Event) {}
@@ -120,6 +137,8 @@ everybody! {
     before(now: Instant, host: u32, input: &Input<'_>);
     sent(now: Instant, packet: Sent<'_>);
     sent_message(now: Instant, host: u32, to: SocketAddr, body: &[u8]);
+    lost(now: Instant, host: u32, to: SocketAddr);
+    exchange(now: Instant, host: u32, exchange: ExchangeId, turn: Turn);
     event(now: Instant, host: u32, shown: Instant, event: &Event);
     handled(now: Instant, host: u32, shown: Instant, node: &Node);
     corruption_accepted(now: Instant, host: u32, to: SocketAddr);

@@ -1,12 +1,51 @@
 //! What must hold at every step, whatever happens.
+//!
+//! [`Checker`] is the list. Up to [`SMALL`] nodes every checker is at work, and a shadow of every view
+//! is kept from events alone. In larger worlds only those are that cost the same at each step however
+//! large the world is; the tallies say which ones were left out.
 
+mod bounds;
+mod desk;
+mod evidence;
+mod exchanges;
+mod fingerprints;
+mod formulas;
+mod incarnations;
+mod names;
+mod order;
+mod packets;
+mod progress;
+mod requests;
+mod resurrection;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+mod views;
+
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use mingle_proto::Instant;
+use mingle_proto::{
+    Change, Command, Config, Event, Evidence, ExchangeId, Input, Instant, Member, Node, RequestId,
+};
+use mingle_wire::memberlist;
 use serde::Serialize;
 
-use crate::scenario::Scenario;
-use crate::watch::Onlooker;
+pub use desk::Tally;
+
+use crate::network::Traffic;
+use crate::scenario::{Fault, Scenario};
+use crate::watch::{Onlooker, Sent, Stop, Turn};
+use desk::{Checker, Depth, Desk};
+use exchanges::Exchanges;
+use fingerprints::Fingerprints;
+use incarnations::Incarnations;
+use names::{NameId, Names};
+use progress::Progress;
+use requests::Requests;
+use resurrection::Resurrection;
+use verdicts::{Case, Verdicts};
+use views::View;
 
 /// Something that must hold and does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,30 +60,257 @@ pub struct Finding {
     pub what: String,
 }
 
+/// Most nodes of a world in which everything is checked: a shadow of each view of each member takes
+/// about 32 bytes, and a step about as long as the node itself.
+const SMALL: u32 = 300;
+
 /// All checkers.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
-    findings: Vec<Finding>,
+    desk: Desk,
+    is_large: bool,
+    config: Option<Config>,
+    incarnations: Incarnations,
+    progress: Progress,
+    requests: Requests,
+    exchanges: Exchanges,
+    shadows: Shadows,
+    /// Whether the input under way is a wake-up.
+    is_woken: bool,
+    packets: u64,
 }
 
+/// What small worlds are checked with.
+#[derive(Debug, Default)]
+struct Shadows {
+    names: Names,
+    views: Vec<Option<View>>,
+    verdicts: Verdicts,
+    resurrection: Resurrection,
+    fingerprints: Fingerprints,
+    /// Where processes were ever started. What comes from elsewhere is forged.
+    addresses: BTreeSet<SocketAddr>,
+    has_forgers: bool,
+}
+
+/// In large worlds one packet of so many is read.
+const READ_ONE_OF: u64 = 64;
+
 impl Checks {
-    pub(crate) fn new(_scenario: &Scenario) -> Self {
-        Self::default()
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        Self { is_large: scenario.nodes > SMALL, ..Self::default() }
     }
 
     /// What was found.
     pub(crate) fn findings(&self) -> &[Finding] {
-        &self.findings
+        self.desk.findings()
     }
 
     pub(crate) fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
+        !self.desk.findings().is_empty()
+    }
+
+    /// How often each checker had something to check.
+    pub(crate) fn tallies(&self, traffic: &Traffic) -> Vec<Tally> {
+        let tally = |&checker: &Checker| {
+            let checked = match checker {
+                Checker::Corruption => traffic.packets_corrupted + traffic.streams_corrupted,
+                _ => self.desk.checked(checker),
+            };
+            let skipped = self.is_large && checker.depth() == Depth::Small;
+            Tally { checker: checker.name(), checked, skipped }
+        };
+        Checker::ALL.iter().map(tally).collect()
+    }
+
+    fn told(
+        &mut self,
+        (host, shown): (u32, Instant),
+        change: Change,
+        member: &Member,
+        evidence: &Evidence,
+    ) {
+        let Some(config) = &self.config else { return };
+        evidence::told(&mut self.desk, config, change, member, evidence);
+        if !self.is_large {
+            self.shadows.told(&mut self.desk, config, (host, shown), change, member, evidence);
+        }
+    }
+}
+
+impl Shadows {
+    fn view(&mut self, host: u32) -> Option<&mut View> {
+        self.views.get_mut(host as usize)?.as_mut()
+    }
+
+    fn started(&mut self, host: u32, node: &Node) {
+        let local = node.local();
+        self.addresses.insert(local.address().socket_addr());
+        self.names.id(local.name());
+        let host = host as usize;
+        if self.views.len() <= host {
+            self.views.resize_with(host + 1, || None);
+        }
+        self.views[host] = Some(View::of(node, &mut self.names));
+    }
+
+    fn stopped(&mut self, host: u32) {
+        if let Some(view) = self.views.get_mut(host as usize) {
+            *view = None;
+        }
+        self.verdicts.stopped(host);
+        self.resurrection.stopped(host);
+    }
+
+    fn received(&mut self, from: SocketAddr, body: &[u8]) {
+        if self.has_forgers && !self.addresses.contains(&from) {
+            for message in memberlist::messages(body).flatten() {
+                self.verdicts.forged(&mut self.names, &message);
+            }
+        }
+    }
+
+    fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
+        for message in memberlist::messages(packet.body) {
+            match message {
+                Ok(message) => self.verdicts.sent(&mut self.names, &message),
+                Err(why) => packets::unreadable(desk, packet, why),
+            }
+        }
+    }
+
+    fn told(
+        &mut self,
+        desk: &mut Desk,
+        config: &Config,
+        (host, shown): (u32, Instant),
+        change: Change,
+        member: &Member,
+        evidence: &Evidence,
+    ) {
+        let id: NameId = self.names.id(member.name());
+        let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
+        let (me, count) = (view.me(), view.count());
+        let beliefs = config.rules.beliefs;
+        let before = view.get(id);
+        let step = order::Step { id, change, before, after: member, evidence, beliefs, shown };
+        order::told(desk, view, step);
+        view.change(id, change, member, evidence);
+        let names = self.names.len();
+        self.resurrection.told(desk, config, names, (host, id), change, member, shown);
+        let case = Case { host, me, about: id, change, member, evidence, shown, count };
+        self.verdicts.told(desk, &mut self.names, config, case);
+    }
+
+    fn handled(&mut self, desk: &mut Desk, host: u32, node: &Node) {
+        let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
+        order::handled(desk, view);
+        view.handled(desk, &mut self.names, node);
+        self.fingerprints.handled(desk, host, view.digest(), node);
     }
 }
 
 impl Onlooker for Checks {
+    fn started(&mut self, now: Instant, host: u32, _shown: Instant, node: &Node) {
+        self.desk.at(now, host);
+        self.config.get_or_insert_with(|| node.config().clone());
+        self.incarnations.started(host, node);
+        self.progress.started(host);
+        if !self.is_large {
+            self.shadows.started(host, node);
+        }
+    }
+
+    fn stopped(&mut self, now: Instant, host: u32, _how: Stop) {
+        self.desk.at(now, host);
+        self.requests.stopped(host);
+        self.exchanges.stopped(host);
+        self.shadows.stopped(host);
+    }
+
+    fn fault(&mut self, _now: Instant, fault: &Fault) {
+        self.requests.fault(fault);
+        self.shadows.has_forgers |= matches!(fault, Fault::Forge { .. });
+    }
+
+    fn calm(&mut self, now: Instant) {
+        self.requests.calm(now);
+    }
+
+    fn asked(&mut self, now: Instant, host: u32, request: RequestId, what: &Command<'_>) {
+        self.desk.at(now, host);
+        self.requests.asked(&self.desk, host, request, what);
+    }
+
+    fn before(&mut self, now: Instant, host: u32, input: &Input<'_>) {
+        self.desk.at(now, host);
+        self.is_woken = matches!(input, Input::Timeout);
+        self.exchanges.before(host, input);
+        if let Input::Packet { from, body, .. } = *input {
+            self.shadows.received(from, body);
+        }
+    }
+
+    fn sent(&mut self, now: Instant, packet: Sent<'_>) {
+        self.desk.at(now, packet.host);
+        packets::sent(&mut self.desk, &packet);
+        self.packets += 1;
+        if !self.is_large || self.packets.is_multiple_of(READ_ONE_OF) {
+            self.shadows.sent(&mut self.desk, &packet);
+        }
+    }
+
+    fn sent_message(&mut self, now: Instant, host: u32, _to: SocketAddr, body: &[u8]) {
+        self.desk.at(now, host);
+        if !self.is_large {
+            packets::sent_message(&mut self.desk, body);
+        }
+    }
+
+    fn exchange(&mut self, now: Instant, host: u32, exchange: ExchangeId, turn: Turn) {
+        self.desk.at(now, host);
+        self.exchanges.turn(&mut self.desk, host, exchange, turn);
+    }
+
+    fn event(&mut self, now: Instant, host: u32, shown: Instant, event: &Event) {
+        self.desk.at(now, host);
+        match event {
+            Event::Member { change, member, evidence } => {
+                self.told((host, shown), *change, member, evidence);
+            }
+            Event::Refuted { incarnation, evidence } => {
+                evidence::refuted(&mut self.desk, *incarnation, evidence);
+            }
+            Event::Completed { request, .. } => {
+                self.requests.completed(&mut self.desk, host, *request);
+            }
+            Event::Conflict { .. }
+            | Event::Health { .. }
+            | Event::UserMessage { .. }
+            | Event::UserState { .. }
+            | Event::Pong { .. } => {}
+        }
+        let Shadows { names, views, .. } = &mut self.shadows;
+        if let Some(view) = views.get_mut(host as usize).and_then(Option::as_mut) {
+            view.event(&mut self.desk, names, event);
+        }
+    }
+
+    fn handled(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {
+        self.desk.at(now, host);
+        self.incarnations.handled(&mut self.desk, host, node.local().incarnation);
+        bounds::handled(&mut self.desk, node);
+        self.requests.handled(&mut self.desk, host, node.config());
+        if self.is_woken {
+            self.progress.woken(&mut self.desk, host, shown, node);
+        }
+        self.shadows.handled(&mut self.desk, host, node);
+    }
+
     fn corruption_accepted(&mut self, now: Instant, host: u32, to: SocketAddr) {
-        let what = format!("what it sent to {to} was changed on its way and not refused");
-        self.findings.push(Finding { checker: "corruption", at: now.as_nanos(), host, what });
+        self.desk.at(now, host);
+        self.desk.check(Checker::Corruption, false, || {
+            format!("what it sent to {to} was changed on its way and not refused")
+        });
     }
 }

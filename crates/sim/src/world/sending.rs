@@ -10,7 +10,7 @@ use super::World;
 use super::mail::Content;
 use super::streams::End;
 use crate::network::Link;
-use crate::watch::{Onlooker as _, Sent};
+use crate::watch::{Onlooker as _, Sent, Turn};
 
 /// Something that a process could not send yet.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl World {
             Output::Dial { exchange, to, deadline, answer, content } => {
                 finish(content, buffer);
                 let dial = Dial { exchange, to, deadline, answer };
+                self.watch.exchange(self.now, host, exchange, Turn::Dial);
                 self.watch.sent_message(self.now, host, to, buffer);
                 if blocked {
                     let body = self.bag.copy(buffer);
@@ -56,6 +57,7 @@ impl World {
             }
             Output::Reply { exchange, content } => {
                 finish(content, buffer);
+                self.watch.exchange(self.now, host, exchange, Turn::Reply);
                 if let Some((_, stream)) = self.streams.find(host, exchange) {
                     let to = self.host(stream.dialer.host).address;
                     self.watch.sent_message(self.now, host, to, buffer);
@@ -67,6 +69,7 @@ impl World {
                 self.reply(host, exchange, buffer);
             }
             Output::Close { exchange } => {
+                self.watch.exchange(self.now, host, exchange, Turn::Close);
                 if blocked {
                     return self.wait(host, Sending::Close { exchange });
                 }
@@ -107,12 +110,13 @@ impl World {
         self.transcript.add_bytes(body);
         let Some(&target) = self.book.get(&to) else {
             self.network.traffic.packets_undeliverable += 1;
-            return;
+            return self.watch.lost(self.now, host, to);
         };
         let link = Link { from: host, to: target };
         let passage = self.network.packet(link, body.len(), self.now, &mut self.rng);
-        let Some(passage) = passage else { return };
+        let Some(passage) = passage else { return self.watch.lost(self.now, host, to) };
         if passage.corrupt {
+            self.watch.lost(self.now, host, to);
             self.network.traffic.packets_corrupted += 1;
             if !self.seal.refuses_corrupted_packet(body, &mut self.rng) {
                 self.watch.corruption_accepted(self.now, host, to);
@@ -136,8 +140,12 @@ impl World {
         let gives_up = self.host(host).clock.when(deadline).max(self.now);
         self.mail(host, gives_up, Content::Ended { stream, exchange, end: ExchangeEnd::TimedOut });
 
-        let Some(&target) = self.book.get(&to) else { return };
-        let Some(open) = self.handshake(host, target) else { return };
+        let Some(&target) = self.book.get(&to) else {
+            return self.watch.lost(self.now, host, to);
+        };
+        let Some(open) = self.handshake(host, target) else {
+            return self.watch.lost(self.now, host, to);
+        };
         let target_is_up = self.host(target).is_up();
         if !target_is_up && self.host(target).refuses {
             let end = ExchangeEnd::Unreachable;
@@ -173,11 +181,13 @@ impl World {
         stream: u64,
         body: &[u8],
     ) -> Option<Duration> {
-        let passage =
-            self.network.message(Link { from, to }, body.len(), self.now, &mut self.rng)?;
-        if !passage.corrupt {
+        let link = Link { from, to };
+        let passage = self.network.message(link, body.len(), self.now, &mut self.rng);
+        if let Some(passage) = passage.filter(|passage| !passage.corrupt) {
             return Some(passage.after);
         }
+        self.watch.lost(self.now, from, self.host(to).address);
+        let passage = passage?;
         self.network.traffic.streams_corrupted += 1;
         if !self.seal.refuses_corrupted_message(body, &mut self.rng) {
             let to = self.host(to).address;

@@ -1,0 +1,47 @@
+use foldhash::quality::FixedState;
+use hashbrown::HashMap;
+
+/// A small number in place of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NameId(u32);
+
+impl NameId {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All names that were heard of, in the order in which they were. Nobody iterates the map.
+#[derive(Debug)]
+pub(super) struct Names {
+    ids: HashMap<Box<str>, NameId, FixedState>,
+    names: Vec<Box<str>>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { ids: HashMap::with_hasher(FixedState::with_seed(0)), names: Vec::new() }
+    }
+}
+
+impl Names {
+    pub(super) fn id(&mut self, name: &str) -> NameId {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let number = u32::try_from(self.names.len()).expect("there are far fewer names than 2^32");
+        let id = NameId(number);
+        self.ids.insert(name.into(), id);
+        self.names.push(name.into());
+        id
+    }
+
+    pub(super) fn name(&self, id: NameId) -> &str {
+        &self.names[id.index()]
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+}
