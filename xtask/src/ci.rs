@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as shell};
-use crate::{deny, interop, tidy};
+use crate::{deny, interop, mutate, tidy};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ struct Step {
     work: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         command: "cargo fmt --all --check",
@@ -58,6 +58,7 @@ const STEPS: [Step; 8] = [
         },
     },
     Step { name: "tidy", command: "cargo xtask tidy", work: tidy::check },
+    Step { name: "mutate", command: "cargo xtask mutate --some 3", work: mutate::run_some },
     Step {
         name: "interop",
         command: "cargo xtask interop",
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn skipped_steps_are_left_out() {
         let steps = wanted(&STEPS, &["interop".to_owned(), "deny".to_owned()]).unwrap();
-        assert_eq!(names(&steps), ["fmt", "clippy", "build", "test", "doc", "tidy"]);
+        assert_eq!(names(&steps), ["fmt", "clippy", "build", "test", "doc", "tidy", "mutate"]);
     }
 
     #[test]

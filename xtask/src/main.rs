@@ -4,6 +4,7 @@ mod ci;
 mod deny;
 mod fuzz;
 mod interop;
+mod mutate;
 mod shell;
 mod tidy;
 
@@ -27,6 +28,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Compile the agent and run it with real Serf and real memberlist.
     Interop(interop::Options),
+    /// Break the protocol on purpose, and see the simulator's checkers notice.
+    Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
     Deny,
     /// Run each fuzz target for some minutes; needs a nightly toolchain and cargo-fuzz.
@@ -50,6 +53,7 @@ fn perform(command: Command) -> Result<()> {
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
+        Command::Mutate(options) => mutate::run(&options),
         Command::Deny => deny::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::FuzzSmoke => fuzz::smoke(),

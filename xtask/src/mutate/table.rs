@@ -1,0 +1,110 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::patch::Patch;
+
+/// What came of one mutation.
+#[derive(Debug)]
+pub(super) struct Line {
+    name: String,
+    breaks: String,
+    verdict: Verdict,
+    took: Duration,
+}
+
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// A checker found something at the last of so many seeds.
+    Caught { checker: String, what: String, seeds: u64 },
+    /// No checker found anything.
+    Unnoticed,
+    /// It does not compile.
+    Broken(String),
+}
+
+impl Line {
+    pub(super) fn new(patch: &Patch, verdict: Verdict, took: Duration) -> Self {
+        let (name, breaks) = (patch.name.clone(), patch.breaks.clone());
+        Self { name, breaks, verdict, took }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn is_caught(&self) -> bool {
+        matches!(self.verdict, Verdict::Caught { .. })
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let (checker, what, seeds) = match &self.verdict {
+            Verdict::Caught { checker, what, seeds } => (Some(checker), Some(what), Some(*seeds)),
+            Verdict::Unnoticed => (None, None, None),
+            Verdict::Broken(why) => (None, Some(why), None),
+        };
+        json!({
+            "name": self.name, "breaks": self.breaks, "caught": self.is_caught(),
+            "checker": checker, "what": what, "seeds": seeds, "seconds": self.took.as_secs_f64(),
+        })
+    }
+
+    fn row(&self) -> String {
+        let (by, after) = match &self.verdict {
+            Verdict::Caught { checker, seeds, .. } => (checker.as_str(), seeds.to_string()),
+            Verdict::Unnoticed => ("**nobody**", "-".to_owned()),
+            Verdict::Broken(_) => ("**does not compile**", "-".to_owned()),
+        };
+        let (name, breaks, took) = (&self.name, &self.breaks, self.took.as_secs());
+        format!("| [{name}]({name}.patch) | {breaks} | {by} | {after} | {took} |\n")
+    }
+}
+
+/// What is shown while it goes on.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.took.as_secs_f64();
+        match &self.verdict {
+            Verdict::Caught { checker, what, seeds } => {
+                write!(f, "  caught by {checker} at seed {seeds} ({seconds:.0} s): {what}")
+            }
+            Verdict::Unnoticed => write!(f, "  NOT NOTICED ({seconds:.0} s)"),
+            Verdict::Broken(why) => write!(f, "  DOES NOT COMPILE ({seconds:.0} s): {why}"),
+        }
+    }
+}
+
+/// All of them as a page.
+pub(super) fn page(lines: &[Line], seeds: u64) -> String {
+    let caught = lines.iter().filter(|line| line.is_caught()).count();
+    let rows: String = lines.iter().map(Line::row).collect();
+    format!(
+        "# What notices which fault\n\n\
+         Written by `cargo xtask mutate --all`: each patch of this folder applied to a copy of the sources, and \
+         the swarm run on it from seed 1, for {seeds} seeds at most. Without a patch the swarm finds nothing in \
+         them. {caught} of {all} faults are caught. Seconds include compiling.\n\n\
+         | mutation | what it breaks | caught by | after seeds | seconds |\n\
+         |---|---|---|--:|--:|\n{rows}",
+        all = lines.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(verdict: Verdict) -> Line {
+        let (name, breaks) = ("01-law".to_owned(), "the law.".to_owned());
+        Line { name, breaks, verdict, took: Duration::from_secs(9) }
+    }
+
+    #[test]
+    fn the_page_says_who_caught_what_and_what_nobody_did() {
+        let caught = Verdict::Caught { checker: "law".to_owned(), what: String::new(), seeds: 4 };
+        let page = page(&[line(caught), line(Verdict::Unnoticed)], 50);
+        assert!(page.contains("1 of 2 faults"), "{page}");
+        assert!(page.contains("| [01-law](01-law.patch) | the law. | law | 4 | 9 |\n"), "{page}");
+        assert!(page.contains("| **nobody** | - | 9 |\n"), "{page}");
+    }
+}
