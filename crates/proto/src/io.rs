@@ -184,6 +184,11 @@ impl Room {
         Self { packet: u32::try_from(bytes).unwrap_or(u32::MAX) }
     }
 
+    /// Itself, unless it was read from somewhere and is less than there can be.
+    pub(crate) fn checked(self) -> Option<Self> {
+        (self.packet as usize >= Self::LEAST).then_some(self)
+    }
+
     /// Room for a body to this destination.
     pub(crate) fn to(self, _destination: SocketAddr) -> usize {
         self.packet as usize

@@ -42,7 +42,9 @@ pub use io::{
     MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Output, ProbeReport, Recipient, RequestError, RequestId,
     Room, SendFailure, StreamPing, Via,
 };
-pub use journal::{Journal, Segment, Step};
+pub use journal::{
+    Advance, Begin, End, Ending, Journal, Origin, RecordingError, Replay, Segment, Step,
+};
 pub use member::{Member, Profile};
 pub use node::Node;
 pub use time::Instant;
