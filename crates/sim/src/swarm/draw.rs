@@ -138,12 +138,13 @@ const KINDS: [fn(&mut Rng, u32) -> Fault; 12] = [
     |rng, nodes| Fault::Crash {
         nodes: some(rng, nodes),
         machine: rng.chance(Chance::of(0.5)),
-        address: address(rng),
+        // Elsewhere, a name whose old process is not known to be dead is a conflict: it is refused.
+        address: Address::Same,
         memory: memory(rng),
     },
     |rng, nodes| Fault::Leave {
         nodes: some(rng, nodes),
-        address: address(rng),
+        address: Address::Same,
         memory: memory(rng),
     },
     |rng, nodes| Fault::Pause { nodes: some(rng, nodes) },
@@ -255,10 +256,6 @@ fn carrier(rng: &mut Rng) -> Carrier {
         1 => Carrier::Streams,
         _ => Carrier::Both,
     }
-}
-
-fn address(rng: &mut Rng) -> Address {
-    if rng.chance(Chance::of(0.2)) { Address::New } else { Address::Same }
 }
 
 fn memory(rng: &mut Rng) -> Memory {
