@@ -4,6 +4,7 @@
 //! is kept from events alone. In larger worlds only those are that cost the same at each step however
 //! large the world is; the tallies say which ones were left out.
 
+mod answers;
 mod bounds;
 mod desk;
 mod evidence;
@@ -19,6 +20,7 @@ mod requests;
 mod resurrection;
 #[cfg(test)]
 mod tests;
+mod transmits;
 mod verdicts;
 mod views;
 
@@ -28,7 +30,7 @@ use std::net::SocketAddr;
 use mingle_proto::{
     Change, Command, Config, Event, Evidence, ExchangeId, Input, Instant, Member, Node, RequestId,
 };
-use mingle_wire::memberlist;
+use mingle_wire::{Message, memberlist};
 use serde::Serialize;
 
 pub use desk::Tally;
@@ -36,6 +38,7 @@ pub use desk::Tally;
 use crate::network::Traffic;
 use crate::scenario::{Fault, Scenario};
 use crate::watch::{Onlooker, Sent, Stop, Turn};
+use answers::{Answers, Handled};
 use desk::{Checker, Depth, Desk};
 use exchanges::Exchanges;
 use fingerprints::Fingerprints;
@@ -44,6 +47,7 @@ use names::{NameId, Names};
 use progress::Progress;
 use requests::Requests;
 use resurrection::Resurrection;
+use transmits::{Occasion, Transmits};
 use verdicts::{Case, Verdicts};
 use views::View;
 
@@ -88,6 +92,9 @@ struct Shadows {
     verdicts: Verdicts,
     resurrection: Resurrection,
     fingerprints: Fingerprints,
+    transmits: Transmits,
+    answers: Answers,
+    occasion: Occasion,
     /// Where processes were ever started. What comes from elsewhere is forged.
     addresses: BTreeSet<SocketAddr>,
     has_forgers: bool,
@@ -139,14 +146,11 @@ impl Checks {
 }
 
 impl Shadows {
-    fn view(&mut self, host: u32) -> Option<&mut View> {
-        self.views.get_mut(host as usize)?.as_mut()
-    }
-
     fn started(&mut self, host: u32, node: &Node) {
         let local = node.local();
         self.addresses.insert(local.address().socket_addr());
-        self.names.id(local.name());
+        self.transmits.started(host);
+        self.answers.started(host, node);
         let host = host as usize;
         if self.views.len() <= host {
             self.views.resize_with(host + 1, || None);
@@ -162,7 +166,20 @@ impl Shadows {
         self.resurrection.stopped(host);
     }
 
-    fn received(&mut self, from: SocketAddr, body: &[u8]) {
+    fn before(&mut self, config: &Config, host: u32, input: &Input<'_>) {
+        self.occasion = match input {
+            Input::Timeout => Occasion::Woken,
+            _ => Occasion::Answering,
+        };
+        let Input::Packet { from, received, body } = *input else {
+            return self.answers.input(host, input);
+        };
+        if let Some(Ok(first)) = memberlist::messages(body).next() {
+            self.answers.packet(config, host, received, &first);
+            if let Message::IndirectPing(_) = first {
+                self.occasion = Occasion::Relaying;
+            }
+        }
         if self.has_forgers && !self.addresses.contains(&from) {
             for message in memberlist::messages(body).flatten() {
                 self.verdicts.forged(&mut self.names, &message);
@@ -171,10 +188,21 @@ impl Shadows {
     }
 
     fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
+        let Self { names, verdicts, transmits, answers, .. } = self;
+        let occasion = self.occasion;
+        let messages = memberlist::part_count(packet.body);
+        let mut first = None;
+        transmits.packet();
         for message in memberlist::messages(packet.body) {
-            match message {
-                Ok(message) => self.verdicts.sent(&mut self.names, &message),
-                Err(why) => packets::unreadable(desk, packet, why),
+            let message = match message {
+                Ok(message) => message,
+                Err(why) => return packets::unreadable(desk, packet, why),
+            };
+            let first = first.get_or_insert(message);
+            verdicts.sent(names, &message);
+            transmits.claim(names, &message, first, messages, occasion);
+            if occasion != Occasion::Relaying {
+                answers.sent(names, packet.host, &message);
             }
         }
     }
@@ -196,14 +224,20 @@ impl Shadows {
         let step = order::Step { id, change, before, after: member, evidence, beliefs, shown };
         order::told(desk, view, step);
         view.change(id, change, member, evidence);
+        self.transmits.told(id, change);
+        self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
         self.resurrection.told(desk, config, names, (host, id), change, member, shown);
         let case = Case { host, me, about: id, change, member, evidence, shown, count };
         self.verdicts.told(desk, &mut self.names, config, case);
     }
 
-    fn handled(&mut self, desk: &mut Desk, host: u32, node: &Node) {
+    fn handled(&mut self, desk: &mut Desk, step: Handled<'_>) {
+        let Handled { host, node, .. } = step;
         let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
+        let config = node.config();
+        self.transmits.handled(desk, &self.names, config, host, node);
+        self.answers.handled(config, step);
         order::handled(desk, view);
         view.handled(desk, &mut self.names, node);
         self.fingerprints.handled(desk, host, view.digest(), node);
@@ -246,8 +280,8 @@ impl Onlooker for Checks {
         self.desk.at(now, host);
         self.is_woken = matches!(input, Input::Timeout);
         self.exchanges.before(host, input);
-        if let Input::Packet { from, body, .. } = *input {
-            self.shadows.received(from, body);
+        if let Some(config) = self.config.as_ref().filter(|_| !self.is_large) {
+            self.shadows.before(config, host, input);
         }
     }
 
@@ -255,8 +289,10 @@ impl Onlooker for Checks {
         self.desk.at(now, packet.host);
         packets::sent(&mut self.desk, &packet);
         self.packets += 1;
-        if !self.is_large || self.packets.is_multiple_of(READ_ONE_OF) {
+        if !self.is_large {
             self.shadows.sent(&mut self.desk, &packet);
+        } else if self.packets.is_multiple_of(READ_ONE_OF) {
+            packets::read(&mut self.desk, &packet);
         }
     }
 
@@ -304,7 +340,8 @@ impl Onlooker for Checks {
         if self.is_woken {
             self.progress.woken(&mut self.desk, host, shown, node);
         }
-        self.shadows.handled(&mut self.desk, host, node);
+        let step = Handled { host, shown, is_woken: self.is_woken, node };
+        self.shadows.handled(&mut self.desk, step);
     }
 
     fn corruption_accepted(&mut self, now: Instant, host: u32, to: SocketAddr) {

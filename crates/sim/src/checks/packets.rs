@@ -23,6 +23,16 @@ pub(super) fn sent_message(desk: &mut Desk, body: &[u8]) {
     });
 }
 
+/// All of a packet can be read.
+pub(super) fn read(desk: &mut Desk, packet: &Sent<'_>) {
+    for message in memberlist::messages(packet.body) {
+        match message {
+            Ok(_) => desk.check(Checker::Packets, true, String::new),
+            Err(why) => unreadable(desk, packet, why),
+        }
+    }
+}
+
 /// A message of a packet was refused.
 pub(super) fn unreadable(desk: &mut Desk, packet: &Sent<'_>, why: mingle_wire::DecodeError) {
     desk.check(Checker::Packets, false, || {
