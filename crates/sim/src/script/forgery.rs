@@ -1,0 +1,75 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use mingle_wire::{Alive, Dead, Delegate, Incarnation, Mark, Message, Suspect, Versions};
+
+use super::command::{self, Hosts};
+use super::words::Words;
+use crate::world::World;
+
+/// A packet with a claim out of nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forgery {
+    pub(super) to: Hosts,
+    pub(super) about: u32,
+    claim: Claim,
+    /// Without it, the one that the subject is at.
+    incarnation: Option<Incarnation>,
+    /// Who is said to claim it.
+    by: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    Alive,
+    /// Alive where nobody is.
+    Moved,
+    Suspect,
+    Dead,
+    Left,
+}
+
+/// Where forged packets come from, and where nobody is.
+const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 255, 255, 1)), 7946);
+
+impl Forgery {
+    pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, String> {
+        let incarnation = words.incarnation_option()?;
+        let by = words.option("by").unwrap_or("nobody").to_owned();
+        let claim = match words.next()? {
+            "alive" => Claim::Alive,
+            "moved" => Claim::Moved,
+            "suspect" => Claim::Suspect,
+            "dead" => Claim::Dead,
+            "left" => Claim::Left,
+            other => return Err(words.misplaced(other)),
+        };
+        let about = command::host(words.next()?)?;
+        words.expect("to")?;
+        Ok(Self { to: command::hosts(words)?, about, claim, incarnation, by })
+    }
+
+    /// Sends it to one host.
+    pub(super) fn send(&self, world: &mut World, to: u32) {
+        let subject = world.host(self.about);
+        let at = subject.node.as_ref().map_or(subject.saved, |node| node.local().incarnation);
+        let incarnation = self.incarnation.unwrap_or(at);
+        let (node, from) = (subject.name.as_str(), self.by.as_str());
+        let address = if self.claim == Claim::Moved { NOWHERE } else { subject.address };
+        let message = match self.claim {
+            Claim::Alive | Claim::Moved => Message::Alive(Alive {
+                incarnation,
+                node,
+                address: address.into(),
+                meta: &subject.meta,
+                versions: Versions::ours(Delegate::SERF, Mark::Mingle),
+            }),
+            Claim::Suspect => Message::Suspect(Suspect { incarnation, node, from }),
+            Claim::Dead => Message::Dead(Dead { incarnation, node, from }),
+            Claim::Left => Message::Dead(Dead { incarnation, node, from: node }),
+        };
+        let mut body = Vec::new();
+        message.encode(&mut body);
+        world.forge(to, NOWHERE, &body);
+    }
+}
