@@ -1,6 +1,6 @@
 //! Carries out a scenario.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use mingle_wire::{Alive, Dead, Incarnation, Message, Suspect};
 
 use crate::agreement::{Disagreement, agreement, settling_time};
 use crate::hostile;
-use crate::network::{Rule, RuleId};
+use crate::measure::Trouble;
+use crate::network::{Carrier, Effect, Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::outcome::Outcome;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{
-    Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start,
+    Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start, Timed,
 };
 use crate::watch::{Onlooker as _, Stop, Watch};
 use crate::world::{Launch, World};
@@ -23,6 +24,7 @@ use crate::world::{Launch, World};
 #[derive(Debug)]
 pub(crate) struct Run<'s> {
     scenario: &'s Scenario,
+    seed: u64,
     world: World,
     /// Chance of the faults alone, so that one fault less leaves the others what they are.
     rng: Rng,
@@ -37,7 +39,8 @@ enum Step {
     Down { host: u32, how: Stop },
     Up { host: u32, address: Address, memory: Memory },
     Still(Vec<u32>, Still),
-    Unlink(Vec<RuleId>),
+    /// These rules are no more, which concerned these hosts.
+    Unlink(Vec<RuleId>, Vec<u32>),
 }
 
 /// What stops being so.
@@ -82,7 +85,7 @@ impl<'s> Run<'s> {
         world.watch = watch;
         world.add_hosts(scenario.nodes);
         let rng = Rng::new(seed.wrapping_add(0x5eed));
-        let mut run = Self { scenario, world, rng, steps: BTreeMap::new(), next: 0 };
+        let mut run = Self { scenario, seed, world, rng, steps: BTreeMap::new(), next: 0 };
         for (i, timed) in scenario.faults.iter().enumerate() {
             run.at(timed.at, Step::Begin(i));
         }
@@ -119,13 +122,13 @@ impl<'s> Run<'s> {
         self.calm_down()?;
         let calm = self.scenario.calm.unwrap_or_else(|| settling_time(&self.world));
         let agreed = self.wait_for_agreement(calm);
-        Ok(Outcome::of(self.scenario, self.world, end, agreed))
+        Ok(Outcome::of(self.scenario, self.seed, self.world, agreed))
     }
 
     /// Ends everything that disturbs.
     fn calm_down(&mut self) -> Result<(), ScenarioError> {
         for (_, step) in std::mem::take(&mut self.steps) {
-            if matches!(step, Step::Still(..) | Step::Unlink(_)) {
+            if matches!(step, Step::Still(..) | Step::Unlink(..)) {
                 self.step(step)?;
             }
         }
@@ -208,14 +211,16 @@ impl<'s> Run<'s> {
             Step::Down { host, how } => self.world.stop(host, how),
             Step::Up { host, address, memory } => return self.start(host, address, memory),
             Step::Still(hosts, what) => {
-                for host in hosts {
+                for &host in &hosts {
                     self.end(host, what);
                 }
+                self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Ill);
             }
-            Step::Unlink(rules) => {
+            Step::Unlink(rules, hosts) => {
                 for rule in rules {
                     self.world.network.remove(rule);
                 }
+                self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Cut);
             }
         }
         Ok(())
@@ -239,8 +244,32 @@ impl<'s> Run<'s> {
 
     fn begin(&mut self, fault: usize) -> Result<(), ScenarioError> {
         let timed = &self.scenario.faults[fault];
-        let lasts = timed.lasts;
         self.world.watch.fault(self.world.now, &timed.fault);
+        match &timed.fault {
+            Fault::Start { .. }
+            | Fault::Crash { .. }
+            | Fault::Leave { .. }
+            | Fault::RollingRestart { .. }
+            | Fault::Churn { .. } => return self.begin_ends_and_starts(timed),
+            Fault::Pause { .. }
+            | Fault::Block { .. }
+            | Fault::Slow { .. }
+            | Fault::Drift { .. }
+            | Fault::Leap { .. }
+            | Fault::WallClock { .. } => self.begin_illness(timed),
+            Fault::Partition { .. } | Fault::Link { .. } => self.begin_cut(timed),
+            Fault::Join { .. }
+            | Fault::Meta { .. }
+            | Fault::Send { .. }
+            | Fault::Forge { .. }
+            | Fault::Hostile { .. } => self.begin_work(&timed.fault),
+        }
+        Ok(())
+    }
+
+    /// Processes end and start.
+    fn begin_ends_and_starts(&mut self, timed: &Timed) -> Result<(), ScenarioError> {
+        let lasts = timed.lasts;
         match &timed.fault {
             Fault::Start { nodes, with } => {
                 for host in self.pick(nodes) {
@@ -274,6 +303,15 @@ impl<'s> Run<'s> {
                 let until = lasts.unwrap_or(self.scenario.duration.saturating_sub(timed.at));
                 self.churn(&hosts, *percent_per_minute, until, *down, *address, *memory);
             }
+            other => unreachable!("{other:?} ends and starts nothing"),
+        }
+        Ok(())
+    }
+
+    /// Processes run, and not as they should.
+    fn begin_illness(&mut self, timed: &Timed) {
+        let lasts = timed.lasts;
+        match &timed.fault {
             Fault::Pause { nodes } => {
                 let hosts = self.pick(nodes);
                 self.change(hosts, lasts, Still::Paused, |c| c.frozen = true);
@@ -294,25 +332,37 @@ impl<'s> Run<'s> {
                 for &host in &hosts {
                     self.world.set_clock(host, |clock, now| clock.set_drift(now, *millionths));
                 }
+                self.world.watch.measures.trouble(&hosts, Trouble::Ill);
                 self.ends(lasts, Step::Still(hosts, Still::Drifting));
             }
             Fault::Leap { nodes, by } => {
-                for host in self.pick(nodes) {
+                let hosts = self.pick(nodes);
+                self.world.watch.measures.trouble(&hosts, Trouble::Ill);
+                for &host in &hosts {
                     self.world.set_clock(host, |clock, now| clock.leap(now, *by));
                 }
+                self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Ill);
             }
+            // Nothing that a running node does depends on it.
             Fault::WallClock { nodes, seconds } => {
                 for host in self.pick(nodes) {
                     self.world.hosts[host as usize].wall_ahead += seconds;
                 }
             }
+            other => unreachable!("{other:?} is no illness"),
+        }
+    }
+
+    /// Something stands between nodes.
+    fn begin_cut(&mut self, timed: &Timed) {
+        match &timed.fault {
             Fault::Partition { sides, carrier } => {
-                let sides: Vec<NodeSet> =
-                    sides.iter().map(|side| NodeSet::of(&self.pick(side))).collect();
-                self.cut(&sides, *carrier, lasts);
+                let sides: Vec<Vec<u32>> = sides.iter().map(|side| self.pick(side)).collect();
+                self.cut(&sides, *carrier, timed.lasts);
             }
             Fault::Link { from, to, carrier, both_ways, disturbance } => {
-                let (from, to) = (NodeSet::of(&self.pick(from)), NodeSet::of(&self.pick(to)));
+                let sides = [self.pick(from), self.pick(to)];
+                let (from, to) = (NodeSet::of(&sides[0]), NodeSet::of(&sides[1]));
                 let effect = disturbance.effect();
                 let there = Rule { from, to, carrier: *carrier, effect };
                 let back = Rule { from: there.to.clone(), to: there.from.clone(), ..there.clone() };
@@ -320,8 +370,15 @@ impl<'s> Run<'s> {
                 if *both_ways {
                     rules.push(self.world.network.add(back));
                 }
-                self.ends(lasts, Step::Unlink(rules));
+                self.unlink_after(timed.lasts, rules, concerned(&sides));
             }
+            other => unreachable!("{other:?} is no cut"),
+        }
+    }
+
+    /// Nodes, or somebody hostile, do something.
+    fn begin_work(&mut self, fault: &Fault) {
+        match fault {
             Fault::Join { nodes, with } => {
                 for host in self.pick(nodes) {
                     for with in self.pick(with) {
@@ -351,8 +408,13 @@ impl<'s> Run<'s> {
                     self.forge(host, *claim, *about, *ahead);
                 }
             }
+            other => unreachable!("{other:?} is no work"),
         }
-        Ok(())
+    }
+
+    fn unlink_after(&mut self, lasts: Option<Duration>, rules: Vec<RuleId>, hosts: Vec<u32>) {
+        self.world.watch.measures.trouble(&hosts, Trouble::Cut);
+        self.ends(lasts, Step::Unlink(rules, hosts));
     }
 
     fn ends(&mut self, lasts: Option<Duration>, step: Step) {
@@ -426,26 +488,23 @@ impl<'s> Run<'s> {
         for &host in &hosts {
             self.world.set_condition(host, &change);
         }
+        self.world.watch.measures.trouble(&hosts, Trouble::Ill);
         self.ends(lasts, Step::Still(hosts, until));
     }
 
-    fn cut(
-        &mut self,
-        sides: &[NodeSet],
-        carrier: crate::network::Carrier,
-        lasts: Option<Duration>,
-    ) {
+    fn cut(&mut self, sides: &[Vec<u32>], carrier: Carrier, lasts: Option<Duration>) {
+        let sets: Vec<NodeSet> = sides.iter().map(|side| NodeSet::of(side)).collect();
         let mut rules = Vec::new();
-        for (i, from) in sides.iter().enumerate() {
-            for (j, to) in sides.iter().enumerate() {
+        for (i, from) in sets.iter().enumerate() {
+            for (j, to) in sets.iter().enumerate() {
                 if i != j {
-                    let effect = crate::network::Effect::Cut;
+                    let effect = Effect::Cut;
                     let rule = Rule { from: from.clone(), to: to.clone(), carrier, effect };
                     rules.push(self.world.network.add(rule));
                 }
             }
         }
-        self.ends(lasts, Step::Unlink(rules));
+        self.unlink_after(lasts, rules, concerned(sides));
     }
 
     /// Datagrams go through an envelope first, as on a socket: what that refuses reaches no node.
@@ -491,6 +550,15 @@ impl<'s> Run<'s> {
         message.encode(&mut body);
         self.world.forge(host, nobody, &body);
     }
+}
+
+/// Whom a cut between these concerns: all but the largest side, and where there is none, all.
+fn concerned(sides: &[Vec<u32>]) -> Vec<u32> {
+    let most = sides.iter().map(Vec::len).max().unwrap_or(0);
+    let alone = sides.iter().filter(|side| side.len() == most).count() == 1;
+    let spared = |side: &&Vec<u32>| !(alone && side.len() == most);
+    let hosts: BTreeSet<u32> = sides.iter().filter(spared).flatten().copied().collect();
+    hosts.into_iter().collect()
 }
 
 fn config_error(error: mingle_proto::ConfigError) -> ScenarioError {
