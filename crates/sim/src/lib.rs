@@ -14,6 +14,7 @@ mod outcome;
 mod rng;
 mod run;
 mod scenario;
+pub mod script;
 pub mod swarm;
 mod tape;
 mod units;
