@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mingle_proto::{Config, ConfigError, Local, Node, Room, Rules, check_name};
@@ -11,6 +13,7 @@ use crate::advertise::{self, Advertise};
 use crate::bind::{BindAddress, DEFAULT_PORT};
 use crate::clock::Clock;
 use crate::driver::{self, Launch};
+use crate::recorder::{self, Folder};
 use crate::sealer::{Sealer, Verify, entropy};
 use crate::transport::{NetTransport, Transport};
 use crate::{Cluster, StartError};
@@ -39,6 +42,14 @@ pub struct Builder {
     retry_interval: Duration,
     seed: Option<u64>,
     incarnation: Option<Incarnation>,
+    record: Option<Record>,
+}
+
+/// Where to record, and how much.
+#[derive(Clone, Debug)]
+struct Record {
+    folder: PathBuf,
+    bytes: u64,
 }
 
 /// What memberlist sends at most in one packet.
@@ -70,6 +81,7 @@ impl Builder {
             retry_interval: RETRY_INTERVAL,
             seed: None,
             incarnation: None,
+            record: None,
         }
     }
 
@@ -202,6 +214,18 @@ impl Builder {
         self
     }
 
+    /// Records all that the node takes in, into files in `folder` whose names begin with the node's.
+    /// `mingle-sim replay` shows from them what the node decided and why.
+    ///
+    /// The folder is made if it is missing, and belongs to one node. All files together keep to
+    /// `bytes`, at least 1 MiB: the oldest goes, and each replays without those before it. Recordings
+    /// hold what peers and this program said, in plain text, and no keys. The node never waits for
+    /// the disk; what is not recorded because of it is counted.
+    pub fn record(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
+        self.record = Some(Record { folder: folder.into(), bytes });
+        self
+    }
+
     /// Starts the node on UDP and TCP. Returns when it is bound; joins go on in the background.
     ///
     /// # Errors
@@ -234,6 +258,11 @@ impl Builder {
             check_name(name)?;
         }
         self.meta_bytes()?;
+        if let Some(Record { bytes, .. }) = self.record
+            && bytes < recorder::LEAST_BYTES
+        {
+            return Err(StartError::RecordSize { bytes, low: recorder::LEAST_BYTES });
+        }
         let label =
             Label::new(self.label.as_str()).map_err(|EnvelopeError::LabelTooLong { length }| {
                 StartError::LabelTooLong { length, limit: MAX_LABEL }
@@ -262,6 +291,7 @@ impl Builder {
             None => u64::from_le_bytes(entropy()?),
         };
         let local = self.local(local_addr)?;
+        let record = self.record.as_ref().map(|record| record.open(&local.name)).transpose()?;
         let clock = Clock::start();
         let node = Node::new(self.config.clone(), local, seed, clock.now())?;
         Ok(driver::launch(
@@ -274,11 +304,12 @@ impl Builder {
                 packet_size: self.packet_size,
                 seeds: self.seeds,
                 retry_interval: self.retry_interval,
+                record,
             },
         ))
     }
 
-    fn local(&self, bound: std::net::SocketAddr) -> Result<Local, StartError> {
+    fn local(&self, bound: SocketAddr) -> Result<Local, StartError> {
         let name = match &self.name {
             Some(name) => name.clone(),
             None => generated_name(u32::from_le_bytes(entropy()?)),
@@ -307,6 +338,15 @@ impl Builder {
                 |TagsError::TooLong { length, limit }| StartError::TagsTooLong { length, limit },
             ),
         }
+    }
+}
+
+impl Record {
+    fn open(&self, name: &str) -> Result<recorder::Plan, StartError> {
+        let Self { folder: path, bytes } = self;
+        let folder = Folder::open(path, name, *bytes)
+            .map_err(|error| StartError::Record { folder: path.clone(), kind: error.kind() })?;
+        Ok(recorder::Plan { folder, bytes: *bytes })
     }
 }
 

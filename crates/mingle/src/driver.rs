@@ -24,6 +24,7 @@ use crate::join;
 use crate::member::{LastRtt, Member};
 use crate::nonces::Nonces;
 use crate::queue::{Topic, lock};
+use crate::recorder::{self, Recorder};
 use crate::refusals::Refusals;
 use crate::sealer::Sealer;
 use crate::stats::{Stats, Tallies, Tally};
@@ -40,6 +41,7 @@ pub(crate) struct Launch {
     pub(crate) packet_size: usize,
     pub(crate) seeds: Vec<String>,
     pub(crate) retry_interval: Duration,
+    pub(crate) record: Option<recorder::Plan>,
 }
 
 /// What handles, the driver and the tasks of streams have in common.
@@ -117,7 +119,8 @@ const MAX_COMMANDS: usize = 256;
 
 /// Starts the driver, and gives the first handle.
 pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
-    let Launch { node, clock, sealer, join_port, packet_size, seeds, retry_interval } = launch;
+    let Launch { node, clock, sealer, join_port, packet_size, seeds, retry_interval, record } =
+        launch;
     let local = node.local();
     let shared = Arc::new(Shared {
         name: local.name().to_owned(),
@@ -141,7 +144,9 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     if !seeds.is_empty() {
         helpers.spawn(join::join_seeds(sender.downgrade(), seeds, join_port, retry_interval));
     }
+    let start = |plan| Recorder::start(plan, &shared.name, &clock, Arc::clone(&shared));
     let driver = Driver {
+        recorder: record.map(start),
         node,
         clock,
         transport: Arc::new(transport),
@@ -172,6 +177,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
 
 struct Driver<T: Transport> {
     node: Node,
+    recorder: Option<Recorder>,
     clock: Clock,
     transport: Arc<T>,
     shared: Arc<Shared>,
@@ -248,6 +254,12 @@ impl<T: Transport> Driver<T> {
                 Wake::Step(None) | Wake::Time => {}
             }
             self.fire().await;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.tick();
+            }
+        }
+        if let Some(recorder) = self.recorder.take() {
+            recorder.stop().await;
         }
         *lock(&self.shared.last_stats) = self.stats();
         self.helpers.shutdown().await;
@@ -260,7 +272,9 @@ impl<T: Transport> Driver<T> {
 
     async fn wait(&mut self) -> Wake<T::Stream> {
         let due = self.node.poll_timeout();
-        let nap = due.map_or(LONGEST_SLEEP, |due| self.clock.until(due)).min(LONGEST_SLEEP);
+        let patience = self.recorder.as_ref().and_then(Recorder::patience);
+        let longest = patience.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
+        let nap = due.map_or(longest, |due| self.clock.until(due)).min(longest);
         tokio::select! {
             _ = self.shared.stop.wait() => Wake::Stop,
             command = self.commands.recv() => Wake::Command(command),
@@ -285,9 +299,9 @@ impl<T: Transport> Driver<T> {
         self.handle(now, Input::Timeout);
     }
 
-    /// The only way into the node but for packets: one input, and then all outputs.
+    /// One input, and then all outputs.
     fn handle(&mut self, now: Instant, input: Input<'_>) {
-        self.node.handle(now, input);
+        take_in(&mut self.node, self.recorder.as_mut(), now, input);
         self.drain();
     }
 
@@ -313,11 +327,11 @@ impl<T: Transport> Driver<T> {
         self.shared.tallies.count(Tally::DatagramsIn);
         self.shared.tallies.add(Tally::DatagramBytesIn, length);
         let sealing = self.shared.sealer.current();
-        let Self { node, inbox, scratch, .. } = self;
+        let Self { node, recorder, inbox, scratch, .. } = self;
         let datagram = &inbox[..length];
         let refused = node.counters().refused_in_all();
         let opened = sealing.envelope.open_packet(datagram, scratch, |body| {
-            node.handle(now, Input::Packet { from, received: now, body });
+            take_in(node, recorder.as_mut(), now, Input::Packet { from, received: now, body });
         });
         match opened {
             Ok(opened) => {
@@ -353,7 +367,7 @@ impl<T: Transport> Driver<T> {
             }
             Command::SetUserState(_) | Command::Stats(_) => return self.on_own_command(command),
         };
-        self.node.handle(now, Input::Command(order));
+        take_in(&mut self.node, self.recorder.as_mut(), now, Input::Command(order));
         let request = RequestId(self.next_request);
         match command {
             Command::Join { reply, .. }
@@ -482,7 +496,7 @@ impl<T: Transport> Driver<T> {
                     Failure::Send { to, kind } => Input::SendFailed { to, kind },
                     Failure::Exchange(exchange, end) => Input::ExchangeEnded { exchange, end },
                 };
-                self.node.handle(now, input);
+                take_in(&mut self.node, self.recorder.as_mut(), now, input);
             }
         }
     }
@@ -491,7 +505,14 @@ impl<T: Transport> Driver<T> {
         loop {
             let overhead = self.shared.sealer.current().envelope.overhead();
             let room = Room::of_packet(self.packet_size.saturating_sub(overhead));
-            let Some(output) = self.node.poll_output(room, &mut self.body) else { return };
+            let output = self.node.poll_output(room, &mut self.body);
+            if let Some(recorder) = &mut self.recorder {
+                match &output {
+                    Some(output) => recorder.output(room, output, &self.body),
+                    None => recorder.drained(room),
+                }
+            }
+            let Some(output) = output else { return };
             match output {
                 Output::Packet { to, checksum, left: _ } => self.send_packet(to, checksum),
                 Output::Dial { exchange, to, deadline, answer, content } => {
@@ -622,6 +643,15 @@ impl<T: Transport> Driver<T> {
         );
         stats
     }
+}
+
+/// The only way into the node. What goes in is recorded before, so that a recording has what a node
+/// died of.
+fn take_in(node: &mut Node, recorder: Option<&mut Recorder>, now: Instant, input: Input<'_>) {
+    if let Some(recorder) = recorder {
+        recorder.input(node, now, &input);
+    }
+    node.handle(now, input);
 }
 
 fn microseconds(duration: Duration) -> u64 {

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use mingle_proto::{ConfigError, RequestError};
 
@@ -71,6 +72,22 @@ pub enum StartError {
         low: usize,
         /// The most.
         high: usize,
+    },
+    /// Recordings can't be written there.
+    #[error("can't record into {folder:?}: {kind}; give a folder in which this program may write")]
+    Record {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// The bound on recordings is too small to be of use.
+    #[error("{bytes} bytes are too few for recordings; allow them at least {low}")]
+    RecordSize {
+        /// What was given.
+        bytes: u64,
+        /// The least.
+        low: u64,
     },
     /// The operating system gives no entropy.
     #[error("the operating system gives no random numbers, which seeds and encryption need")]

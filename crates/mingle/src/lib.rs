@@ -58,6 +58,7 @@ mod join;
 mod member;
 mod nonces;
 mod queue;
+mod recorder;
 mod refusals;
 mod sealer;
 mod stats;

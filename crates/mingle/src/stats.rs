@@ -74,6 +74,12 @@ tallies! {
     UserStatesMissed = "user_states_missed",
     /// Notices that slow subscribers did not get.
     NoticesMissed = "notices_missed",
+    /// Bytes written into recordings.
+    RecordedBytes = "recorded_bytes",
+    /// Gaps in recordings: the disk was slower than what came, or one message too large.
+    RecordingGaps = "recording_gaps",
+    /// Recordings given up because they could not be written.
+    RecordingsStopped = "recordings_stopped",
 }
 
 /// The driver's counters; written by every task of the node.
