@@ -119,7 +119,7 @@ pub enum Command<'a> {
         /// Names the result, which comes when the goodbye has been sent as often as it will be.
         request: RequestId,
     },
-    /// State new meta bytes.
+    /// State these meta bytes. Those that are stated already are no news: nothing is sent.
     SetMeta {
         /// Names the result.
         request: RequestId,

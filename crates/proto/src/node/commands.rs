@@ -106,8 +106,11 @@ impl Node {
             let remedy = "shorten or drop tags";
             return self.complete(request, Err(RequestError::TooLong { length, limit, remedy }));
         }
-        let incarnation = self.local_incarnation().next();
         let held = self.members.local().profile.clone();
+        if held.meta() == meta {
+            return self.complete(request, Ok(Done::MetaSet));
+        }
+        let incarnation = self.local_incarnation().next();
         let alive = mingle_wire::Alive { meta, ..held.alive(incarnation) };
         let profile = Profile::of(&alive, alive.address.port);
         let evidence = self.evidence(MemberKey::LOCAL, incarnation, Cause::Announced, Via::Own);

@@ -390,6 +390,17 @@ fn addresses_outside_the_allowed_networks_are_refused() {
 }
 
 #[test]
+fn meta_that_is_stated_again_is_no_news() {
+    let mut world = World::joined(2, &Config::lan());
+    let before = world.nodes[1].local();
+    world.command(1, Command::SetMeta { request: RequestId(1), meta: before.meta() });
+    world.run(2 * SECOND);
+    assert_eq!(world.nodes[1].local(), before);
+    assert_eq!(results(&world, 1), [Ok(Done::MetaSet)]);
+    assert!(world.changes(0, 1).is_empty());
+}
+
+#[test]
 fn new_meta_reaches_everybody_as_an_update() {
     let mut world = World::joined(4, &Config::lan());
     world.command(2, Command::SetMeta { request: RequestId(1), meta: b"fresh" });
