@@ -8,9 +8,13 @@ mod agreement;
 mod checks;
 mod hostile;
 mod measure;
+mod memory;
 mod network;
 mod nodes;
 mod outcome;
+pub mod replay;
+mod repeat;
+mod report;
 mod rng;
 mod run;
 mod scenario;
@@ -25,8 +29,12 @@ pub use agreement::Disagreement;
 pub use checks::{Finding, Tally};
 pub use network::{Carrier, Latency, Region, Traffic};
 pub use nodes::{Nodes, NodesError};
-pub use outcome::Outcome;
+pub use measure::{Distribution, Measured, Times};
+pub use memory::bytes_available;
+pub use outcome::{Outcome, Unmet, Verdict};
+pub use repeat::{Progress, cores, repeat};
+pub use report::{comparison, summary};
 pub use scenario::{
-    Address, Claim, Crowd, Disturbance, Expect, Fault, Full, Hostile, Memory, Overrides, Profile, Rules, Scenario,
-    ScenarioError, Standing, Start, Timed,
+    Address, Claim, Crowd, Disturbance, Expect, Fault, Full, Hostile, Memory, Overrides, Profile,
+    Rules, Scenario, ScenarioError, Standing, Start, Timed,
 };

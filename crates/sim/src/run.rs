@@ -13,6 +13,7 @@ use crate::measure::Trouble;
 use crate::network::{Carrier, Effect, Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::outcome::Outcome;
+use crate::repeat::Progress;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{
     Address, Claim, Fault, Hostile, Memory, Rules, Scenario, ScenarioError, Start, Timed,
@@ -36,8 +37,15 @@ pub(crate) struct Run<'s> {
 #[derive(Clone, Debug)]
 enum Step {
     Begin(usize),
-    Down { host: u32, how: Stop },
-    Up { host: u32, address: Address, memory: Memory },
+    Down {
+        host: u32,
+        how: Stop,
+    },
+    Up {
+        host: u32,
+        address: Address,
+        memory: Memory,
+    },
     Still(Vec<u32>, Still),
     /// These rules are no more, which concerned these hosts.
     Unlink(Vec<RuleId>, Vec<u32>),
@@ -68,6 +76,15 @@ impl Scenario {
     /// When the scenario can't be run.
     pub fn run(&self, seed: u64) -> Result<Outcome, ScenarioError> {
         Run::new(self, seed, Watch::new(self))?.to_the_end()
+    }
+
+    /// The same, and writes down how far it is.
+    pub(crate) fn run_watched(
+        &self,
+        seed: u64,
+        progress: &Progress,
+    ) -> Result<Outcome, ScenarioError> {
+        Run::new(self, seed, Watch::new(self))?.to_the_end_watched(progress)
     }
 }
 
@@ -111,18 +128,34 @@ impl<'s> Run<'s> {
         self.next += 1;
     }
 
-    pub(crate) fn to_the_end(mut self) -> Result<Outcome, ScenarioError> {
+    pub(crate) fn to_the_end(self) -> Result<Outcome, ScenarioError> {
+        self.to_the_end_watched(&Progress::default())
+    }
+
+    fn to_the_end_watched(mut self, progress: &Progress) -> Result<Outcome, ScenarioError> {
         let end = Instant::ORIGIN + self.scenario.duration;
         while let Some(entry) = self.steps.first_entry().filter(|entry| entry.key().0 <= end) {
             let ((at, _), step) = entry.remove_entry();
-            self.world.run_until(at);
+            self.run_until(at, progress);
             self.step(step)?;
         }
-        self.world.run_until(end);
+        self.run_until(end, progress);
         self.calm_down()?;
         let calm = self.scenario.calm.unwrap_or_else(|| settling_time(&self.world));
         let agreed = self.wait_for_agreement(calm);
         Ok(Outcome::of(self.scenario, self.seed, self.world, agreed))
+    }
+
+    /// Lets the world go on, a second at a time.
+    fn run_until(&mut self, end: Instant, progress: &Progress) {
+        loop {
+            let before = self.world.now;
+            self.world.run_until(end.min(before + Duration::from_secs(1)));
+            progress.passed(self.world.now.since(before));
+            if self.world.now >= end || self.world.watch.wants_to_stop() {
+                return;
+            }
+        }
     }
 
     /// Ends everything that disturbs.

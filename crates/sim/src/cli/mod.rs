@@ -1,6 +1,8 @@
 //! What people type. Exit codes: 0 all is well, 1 something did not come out as it must, 2 the input is
 //! wrong.
 
+mod compare;
+mod replay;
 mod run;
 mod swarm;
 
@@ -22,8 +24,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Replay(replay::Options),
     /// Run a scenario, and say what came of it.
     Run(run::Options),
+    /// Run two scenarios with the same seeds, and say in what they differ by more than noise.
+    Compare(compare::Options),
     Swarm(swarm::Options),
 }
 
@@ -38,7 +43,9 @@ pub(crate) enum Failure {
 
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Replay(options) => replay::run(&options),
         Command::Run(options) => run::run(&options),
+        Command::Compare(options) => compare::run(&options),
         Command::Swarm(options) => swarm::run(&options),
     };
     match result {

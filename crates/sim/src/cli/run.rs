@@ -1,45 +1,138 @@
-use std::path::PathBuf;
-use std::time::Instant;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use mingle_sim::Scenario;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mingle_sim::{Outcome, Progress, Scenario, Verdict};
 
 use super::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The scenario, as TOML.
+    /// The scenario, as TOML; docs/simulation.md says how it is written.
     file: PathBuf,
-    /// Begin with this seed instead of the scenario's own.
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Say it as JSON, one line per repetition.
+    #[command(flatten)]
+    how: How,
+    /// Say it as JSON, one line per world.
     #[arg(long)]
     json: bool,
 }
 
+/// How scenarios are run.
+#[derive(Debug, clap::Args)]
+pub(super) struct How {
+    /// Begin with this seed instead of the scenario's own.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run it so often, each time with the next seed.
+    #[arg(long)]
+    pub(super) repetitions: Option<u32>,
+    /// At its full size, where the scenario has one.
+    #[arg(long)]
+    full: bool,
+    /// Run it although it does not seem to fit into memory.
+    #[arg(long)]
+    force: bool,
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let file = options.file.display();
-    let text = std::fs::read_to_string(&options.file)
-        .map_err(|error| Failure::Input(format!("{file}: {error}; name a scenario file")))?;
-    let scenario =
-        Scenario::from_toml(&text).map_err(|error| Failure::Input(format!("{file}: {error}")))?;
-    let first = options.seed.unwrap_or(scenario.seed);
-    let mut unmet = false;
-    for seed in first..first + u64::from(scenario.repetitions) {
-        let began = Instant::now();
-        let outcome =
-            scenario.run(seed).map_err(|error| Failure::Input(format!("{file}: {error}")))?;
-        let took = began.elapsed().as_secs_f64();
-        if options.json {
-            println!("{}", serde_json::to_string(&outcome).expect("an outcome is plain data"));
-        } else {
-            println!(
-                "{outcome:#?}\ntook {took:.2} s, {:.0} times real time, {:.0} inputs/s",
-                outcome.simulated / took,
-                outcome.inputs as f64 / took
-            );
+    let scenario = options.how.read(&options.file)?;
+    let outcomes = options.how.run(&options.file, &scenario)?;
+    if options.json {
+        for outcome in &outcomes {
+            println!("{}", serde_json::to_string(outcome).expect("an outcome is plain data"));
         }
-        unmet |= outcome.agreed_after.is_none() || !outcome.findings.is_empty();
+    } else {
+        let full = if options.how.full { " --full" } else { "" };
+        let again = format!("mingle-sim run {}{full} --repetitions 1", options.file.display());
+        print!("{}", mingle_sim::summary(&scenario, &outcomes, &again));
     }
-    if unmet { Err(Failure::Unmet) } else { Ok(()) }
+    if Verdict::of(&scenario, &outcomes).is_good() { Ok(()) } else { Err(Failure::Unmet) }
+}
+
+impl How {
+    /// Reads a scenario, and checks that it can be run as the options say.
+    pub(super) fn read(&self, path: &Path) -> Result<Scenario, Failure> {
+        let file = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Input(format!("{file}: {error}; name a scenario file")))?;
+        let mut scenario = Scenario::from_toml(&text)
+            .map_err(|error| Failure::Input(format!("{file}: {error}")))?;
+        if self.full {
+            scenario = scenario.at_full_size();
+        }
+        if scenario.name.is_empty() {
+            scenario.name = path
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default();
+        }
+        scenario.repetitions = self.repetitions.unwrap_or(scenario.repetitions);
+        scenario.seed = self.seed.unwrap_or(scenario.seed);
+        if scenario.repetitions == 0 {
+            return Err(Failure::Input("--repetitions is 0; set it to 1 or more".to_owned()));
+        }
+        Ok(scenario)
+    }
+
+    /// Runs it for all its seeds, on as many cores as memory allows.
+    pub(super) fn run(&self, path: &Path, scenario: &Scenario) -> Result<Vec<Outcome>, Failure> {
+        let at_a_time = self.fitting(path, scenario)?;
+        let seeds: Vec<u64> = (0..u64::from(scenario.repetitions))
+            .map(|repetition| scenario.seed.wrapping_add(repetition))
+            .collect();
+        let progress = Progress::default();
+        let over = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            if std::io::stderr().is_terminal() {
+                scope.spawn(|| show(scenario, &progress, &over));
+            }
+            let result = mingle_sim::repeat(scenario, &seeds, at_a_time, &progress);
+            over.store(true, Ordering::Relaxed);
+            result
+        });
+        result.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+    }
+
+    /// How many worlds fit into memory at a time.
+    fn fitting(&self, path: &Path, scenario: &Scenario) -> Result<usize, Failure> {
+        let cores = mingle_sim::cores();
+        let Some(available) = mingle_sim::bytes_available() else { return Ok(cores) };
+        let needed = scenario.bytes_needed().max(1);
+        let fit = usize::try_from(available / needed).unwrap_or(usize::MAX);
+        if fit == 0 && !self.force {
+            let (file, gibibyte) = (path.display(), f64::from(1 << 30));
+            let [needed, available] = [needed, available].map(|bytes| to_f64(bytes) / gibibyte);
+            return Err(Failure::Input(format!(
+                "{file}: {} nodes need about {needed:.1} GiB and {available:.1} GiB are free; take fewer nodes, or run it all the same with --force",
+                scenario.nodes
+            )));
+        }
+        Ok(fit.clamp(1, cores))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^52")]
+fn to_f64(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// How often progress is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Draws how far all worlds are until they are over. The calm after the faults is not counted: it
+/// ends as soon as all agree.
+fn show(scenario: &Scenario, progress: &Progress, over: &AtomicBool) {
+    let all = scenario.duration.as_secs().max(1) * u64::from(scenario.repetitions);
+    let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+    let template = "{prefix} {bar:30} {pos}/{len} s of the worlds' time, {msg}, {elapsed}";
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
+    bar.set_prefix(scenario.name.clone());
+    while !over.load(Ordering::Relaxed) {
+        bar.set_position(progress.simulated().as_secs().min(all));
+        bar.set_message(format!("{} of {} done", progress.done(), scenario.repetitions));
+        std::thread::sleep(REDRAW);
+    }
+    bar.finish_and_clear();
 }

@@ -301,13 +301,7 @@ impl Measures {
         }
     }
 
-    fn accused(
-        &mut self,
-        now: Instant,
-        observer: usize,
-        subject: usize,
-        incarnation: Incarnation,
-    ) {
+    fn accused(&mut self, now: Instant, observer: usize, subject: usize, incarnation: Incarnation) {
         let is = &self.subjects[subject];
         if is.up_since.is_none() || is.leaving.is_some() || is.is_news_of_before(incarnation) {
             return;

@@ -1,0 +1,71 @@
+//! Many worlds of one scenario, on all cores.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::outcome::Outcome;
+use crate::scenario::{Scenario, ScenarioError};
+
+/// How far worlds are that run, for whoever looks from another thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    simulated: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Progress {
+    /// How much time has passed in all worlds together.
+    #[must_use]
+    pub fn simulated(&self) -> Duration {
+        Duration::from_millis(self.simulated.load(Ordering::Relaxed))
+    }
+
+    /// How many worlds have ended.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn passed(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.simulated.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+/// Runs the scenario once for each of these seeds, so many at a time; gives what came of them in the
+/// order of the seeds.
+///
+/// # Errors
+///
+/// When the scenario can't be run.
+pub fn repeat(
+    scenario: &Scenario,
+    seeds: &[u64],
+    at_a_time: usize,
+    progress: &Progress,
+) -> Result<Vec<Outcome>, ScenarioError> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(seeds.len()));
+    thread::scope(|scope| {
+        for _ in 0..at_a_time.clamp(1, seeds.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = scenario.run_watched(seed, progress);
+                    progress.done.fetch_add(1, Ordering::Relaxed);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(seed, _)| *seed);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// How many worlds can run at a time.
+#[must_use]
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
