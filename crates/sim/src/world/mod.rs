@@ -230,8 +230,7 @@ impl World {
         here.next_request += 1;
         let request = RequestId(here.next_request);
         let command = command(request);
-        self.watch.asked(self.now, host, request, &command);
-        self.input(host, Input::Command(command));
+        self.ask(host, request, command);
         Some(request)
     }
 
@@ -287,8 +286,7 @@ impl World {
             here.next_request += 1;
             let request = RequestId(here.next_request);
             let command = Command::SetMeta { request, meta: &meta };
-            self.watch.asked(self.now, host, request, &command);
-            self.input(host, Input::Command(command));
+            self.ask(host, request, command);
         }
     }
 
@@ -309,8 +307,14 @@ impl World {
         } else {
             Command::Send { request, to, payload }
         };
+        self.ask(host, request, command);
+    }
+
+    /// A command may bring a deadline forward, a goodbye's to now.
+    fn ask(&mut self, host: u32, request: RequestId, command: Command<'_>) {
         self.watch.asked(self.now, host, request, &command);
         self.input(host, Input::Command(command));
+        self.plan_wake(host);
     }
 
     fn mail(&mut self, to: u32, at: Instant, what: Content) {
