@@ -41,8 +41,9 @@ pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
     let Some(&(_, first)) = up.first() else { return Ok(()) };
     let print = first.view_fingerprint();
     for (i, &(host, node)) in up.iter().enumerate() {
-        // Equal fingerprints are equal views; the checkers see to that.
-        if i == 0 || node.view_fingerprint() != print || node.suspected() > 0 {
+        // Equal fingerprints are equal views; the checkers see to that. So who agrees with the first
+        // is looked at only when that one is wrong.
+        if i == 0 || !found.is_empty() || node.view_fingerprint() != print || node.suspected() > 0 {
             compare(world, host, node, &mut found);
         }
         // Who is alone has nobody to tell it to.

@@ -451,7 +451,12 @@ impl Onlooker for Measures {
         } else {
             is.arrival = Some(now);
             self.pending.insert(host);
-            self.present.clear_subject(host);
+            // What others hold of the life before can't be told from this one where that began as low.
+            if is.first > is.before {
+                self.present.clear_subject(host);
+            } else {
+                self.present.copy_subject(host, &self.live);
+            }
         }
         self.settle_all(now);
     }

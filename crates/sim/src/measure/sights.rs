@@ -54,6 +54,18 @@ impl Sights {
         (0..self.nodes).for_each(|observer| self.clear(observer, subject));
     }
 
+    /// Those see the subject who do so in the other ones.
+    pub(super) fn copy_subject(&mut self, subject: usize, other: &Self) {
+        for observer in 0..self.nodes {
+            let (word, bit) = self.place(observer, subject);
+            if other.bits[word] & bit == 0 {
+                self.clear(observer, subject);
+            } else {
+                self.set(observer, subject);
+            }
+        }
+    }
+
     fn place(&self, observer: usize, subject: usize) -> (usize, u64) {
         (observer * self.words + subject / 64, 1 << (subject % 64))
     }

@@ -1,0 +1,191 @@
+//! The regression scenarios at the size that every check of the sources can afford, and what the
+//! binary says of input that is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mingle_sim::{Progress, Scenario, Verdict, cores, repeat, summary};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
+}
+
+fn all() -> Vec<(String, Scenario)> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let scenario = Scenario::from_toml(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, scenario)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn seeds(scenario: &Scenario) -> Vec<u64> {
+    (0..u64::from(scenario.repetitions)).map(|n| scenario.seed + n).collect()
+}
+
+#[test]
+fn every_regression_scenario_comes_out_as_it_must() {
+    let mut wrong = Vec::new();
+    for (name, scenario) in all() {
+        let progress = Progress::default();
+        let outcomes = repeat(&scenario, &seeds(&scenario), cores(), &progress).unwrap();
+        let verdict = Verdict::of(&scenario, &outcomes);
+        if !verdict.is_good() {
+            let again = format!("mingle-sim run crates/sim/scenarios/{name} --repetitions 1");
+            wrong.push(summary(&scenario, &outcomes, &again));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_seed_gives_the_same_transcript_again() {
+    for (name, scenario) in all() {
+        let progress = Progress::default();
+        let twice = [scenario.seed, scenario.seed];
+        let outcomes = repeat(&scenario, &twice, 2, &progress).unwrap();
+        assert_eq!(outcomes[0].transcript, outcomes[1].transcript, "{name}");
+        assert_eq!(outcomes[0].measured, outcomes[1].measured, "{name}");
+        assert_ne!(outcomes[0].transcript, 0, "{name}");
+    }
+}
+
+#[test]
+fn every_regression_scenario_has_a_full_size_that_can_be_run() {
+    for (name, scenario) in all() {
+        assert!(!scenario.name.is_empty() && !scenario.about.is_empty(), "{name}");
+        assert!(scenario.full.is_some(), "{name}");
+        scenario.at_full_size().check().unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+fn mingle_sim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mingle-sim")).args(arguments).output().unwrap()
+}
+
+/// Runs a scenario of this text; gives the exit code, what was said on stderr, and on stdout.
+fn run_text(name: &str, text: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    let output = mingle_sim(&[&["run", path.to_str().unwrap()], more].concat());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stderr), text(&output.stdout))
+}
+
+#[test]
+fn wrong_input_is_one_sentence_with_file_line_and_remedy() {
+    const GOOD: &str = "nodes = 3\nduration = \"1s\"\n";
+    for (i, (text, line, remedy)) in [
+        ("nodes = 3\nduratoin = \"1s\"".to_owned(), 2, "duration is, write that"),
+        ("nodes = 0\nduration = \"1s\"".to_owned(), 1, "set it from 1 to"),
+        ("nodes = 3\nduration = \"-1s\"".to_owned(), 2, "write it as"),
+        (format!("{GOOD}[[fault]]\ndo = \"crash\"\nat = \"-1s\"\nnodes = \"1\""), 5, "write it as"),
+        (
+            format!("{GOOD}[[fault]]\ndo = \"crash\"\nat = \"1s\"\nnodes = \"3\""),
+            6,
+            "the last one is 2",
+        ),
+        (
+            format!("{GOOD}[[fault]]\ndo = \"crash\"\nat = \"5s\"\nnodes = \"1\""),
+            5,
+            "within the duration",
+        ),
+        (
+            format!("{GOOD}[[fault]]\ndo = \"crash\"\nat = \"1s\"\nnode = \"1\""),
+            6,
+            "nodes is, write that",
+        ),
+        (format!("{GOOD}[[fault]]\nat = \"1s\"\nnodes = \"1\""), 3, "missing field"),
+        (format!("{GOOD}[[fault]]\ndo = \"crsh\"\nat = \"1s\"\nnodes = \"1\""), 3, "`crash`"),
+        (format!("{GOOD}[config]\nprobe_interval = \"0s\""), 3, "set it between"),
+        (format!("{GOOD}[config]\nprobe_intervall = \"1s\""), 4, "probe_interval is"),
+        (
+            format!("{GOOD}[network]\ndisturbance = [{{ effect = \"loss\", share = 1.5 }}]"),
+            4,
+            "from 0 to 1",
+        ),
+        (
+            format!("{GOOD}[crowd]\npeers = 10\npercent_per_minute = 1\ndown = \"1s\""),
+            1,
+            "set it to 1",
+        ),
+        ("nodes = 3\nduration = \"1s\"\nx = [".to_owned(), 3, ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("wrong-{i}.toml");
+        let (code, said, _) = run_text(&name, &text, &[]);
+        assert_eq!(code, Some(2), "{text}\n{said}");
+        assert!(said.contains(&format!("{name}: line {line}: ")), "{text}\n{said}");
+        assert!(said.contains(remedy), "{text}\n{said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+    }
+    let output = mingle_sim(&["run", "no-such-file.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_world_that_would_not_fit_into_memory_is_not_begun() {
+    let text = "nodes = 100000\nduration = \"1s\"";
+    let (code, said, _) = run_text("huge.toml", text, &[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("GiB are free") && said.contains("--force"), "{said}");
+}
+
+#[test]
+fn expectations_that_are_not_met_are_told_and_a_known_shortfall_is_good() {
+    let cut = "nodes = 4\nduration = \"1s\"\ncalm = \"1s\"\n[[fault]]\ndo = \"crash\"\nat = \"1s\"\nnodes = \"1\"\n";
+    let (code, _, said) = run_text("unmet.toml", cut, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("n0 sees n1 alive") && said.contains("--seed 1"), "{said}");
+    assert!(said.trim_end().ends_with("failed"), "{said}");
+
+    let known = format!("{cut}[expect]\nshortfall = \"deaths take time\"\n");
+    let (code, _, said) = run_text("known.toml", &known, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("known shortfall: deaths take time"), "{said}");
+
+    let none = "nodes = 4\nduration = \"1s\"\n[expect]\nshortfall = \"none at all\"\n";
+    let (code, _, said) = run_text("none.toml", none, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("remove expect.shortfall"), "{said}");
+
+    let (code, _, said) = run_text("lines.toml", cut, &["--json", "--repetitions", "3"]);
+    assert_eq!(code, Some(1), "{said}");
+    let seeds: Vec<u64> = said
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["seed"].as_u64().unwrap()
+        })
+        .collect();
+    assert_eq!(seeds, [1, 2, 3]);
+}
+
+#[test]
+fn a_comparison_tells_what_is_more_than_noise() {
+    let write = |name: &str, interval: &str| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let crash = "[[fault]]\ndo = \"crash\"\nat = \"5s\"\nnodes = \"3\"";
+        let text = format!(
+            "nodes = 12\nduration = \"40s\"\n[config]\nprobe_interval = \"{interval}\"\n{crash}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (slow, fast) = (write("slow.toml", "2s"), write("fast.toml", "1s"));
+    let output = mingle_sim(&["compare", slow.to_str().unwrap(), fast.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let row = |name: &str| {
+        let row = said.lines().find(|line| line.trim_start().starts_with(name));
+        row.unwrap_or_else(|| panic!("no {name} in {said}")).to_owned()
+    };
+    assert!(row("detected: median").contains("yes, lower"), "{said}");
+    assert!(row("packets per node and second").contains("yes, higher"), "{said}");
+    assert!(row("crashes").ends_with("no"), "{said}");
+}
