@@ -4,6 +4,8 @@ use mingle_wire::{Alive, Dead, Delegate, Incarnation, Mark, Message, Suspect, Ve
 
 use super::command::{self, Hosts};
 use super::words::Words;
+use crate::nodes::Nodes;
+use crate::scenario::{self as fault, Fault};
 use crate::world::World;
 
 /// A packet with a claim out of nowhere.
@@ -47,6 +49,17 @@ impl Forgery {
         let about = command::host(words.next()?)?;
         words.expect("to")?;
         Ok(Self { to: command::hosts(words)?, about, claim, incarnation, by })
+    }
+
+    /// What it is in a scenario.
+    pub(super) fn fault(&self, to: Nodes) -> Fault {
+        let claim = match self.claim {
+            Claim::Alive | Claim::Moved => fault::Claim::Moved,
+            Claim::Suspect => fault::Claim::Suspect,
+            Claim::Dead => fault::Claim::Dead,
+            Claim::Left => fault::Claim::Left,
+        };
+        Fault::Forge { to, claim, about: self.about, ahead: 0 }
     }
 
     /// Sends it to one host.

@@ -11,10 +11,10 @@ use super::forgery::Forgery;
 use super::table;
 use crate::agreement::agreement;
 use crate::network::{Effect, Latency, Rule, RuleId};
-use crate::nodes::NodeSet;
-use crate::scenario::{Address as Place, Memory, Overrides, Scenario, Standing};
+use crate::nodes::{NodeSet, Nodes};
+use crate::scenario::{Address as Place, Fault, Memory, Overrides, Scenario, Standing};
 use crate::tape::{self, Tape};
-use crate::watch::Watch;
+use crate::watch::{Onlooker as _, Watch};
 use crate::world::{Condition as Health, Launch, World};
 
 /// A script under way.
@@ -103,12 +103,21 @@ impl Runner {
             Command::Crash { hosts, how } => {
                 self.each_up(&hosts, |world, host| world.stop(host, how))?;
             }
-            Command::Freeze(hosts) => self.change(&hosts, |health| health.frozen = true)?,
-            Command::Block(hosts) => self.change(&hosts, |health| health.blocked = true)?,
-            Command::Slow { hosts, late, cost } => self.change(&hosts, |health| {
-                health.late = late;
-                health.cost = cost;
-            })?,
+            Command::Freeze(hosts) => {
+                self.tell(|nodes| Fault::Pause { nodes }, &hosts)?;
+                self.change(&hosts, |health| health.frozen = true)?;
+            }
+            Command::Block(hosts) => {
+                self.tell(|nodes| Fault::Block { nodes }, &hosts)?;
+                self.change(&hosts, |health| health.blocked = true)?;
+            }
+            Command::Slow { hosts, late: timers, cost: per_packet } => {
+                self.tell(|nodes| Fault::Slow { nodes, timers, per_packet }, &hosts)?;
+                self.change(&hosts, |health| {
+                    health.late = timers;
+                    health.cost = per_packet;
+                })?;
+            }
             Command::Go(hosts) => self.change(&hosts, |health| *health = Health::default())?,
             Command::Leap { hosts, by } => self.each_up(&hosts, |world, host| {
                 world.set_clock(host, |clock, now| clock.leap(now, by));
@@ -196,6 +205,14 @@ impl Runner {
         Ok(())
     }
 
+    /// Lets the checkers know what is done to the nodes.
+    fn tell(&mut self, fault: impl FnOnce(Nodes) -> Fault, hosts: &Hosts) -> Result<(), String> {
+        let nodes = Nodes::list(&self.pick(hosts)?);
+        let world = self.world()?;
+        world.watch.fault(world.now, &fault(nodes));
+        Ok(())
+    }
+
     fn change(&mut self, hosts: &Hosts, change: impl Fn(&mut Health)) -> Result<(), String> {
         self.each_up(hosts, |world, host| world.set_condition(host, &change))
     }
@@ -245,6 +262,7 @@ impl Runner {
 
     fn forge(&mut self, forgery: &Forgery) -> Result<(), String> {
         self.pick(&Hosts::List(vec![forgery.about]))?;
+        self.tell(|to| forgery.fault(to), &forgery.to)?;
         self.each_up(&forgery.to, |world, host| forgery.send(world, host))?;
         self.run(Duration::ZERO)
     }

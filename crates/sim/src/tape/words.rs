@@ -113,7 +113,7 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
         Event::Health { score } => format!("health score {score}"),
         Event::UserMessage { from, payload, .. } => {
             let from = book.place(*from);
-            format!("has a user message of {} bytes from {from}", payload.len())
+            format!("hears a user message of {} bytes from {from}", payload.len())
         }
         Event::UserState { .. } => return None,
         Event::Pong { member, rtt, .. } => format!("{} answered in {rtt:.1?}", member.name()),
