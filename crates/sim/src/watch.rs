@@ -100,12 +100,21 @@ pub(crate) struct Watch {
     pub(crate) checks: Checks,
     pub(crate) measures: Measures,
     pub(crate) tape: Option<Tape>,
+    /// Keeps all that is told, for tests of those who look on.
+    #[cfg(test)]
+    pub(crate) history: Option<crate::checks::tests::History>,
 }
 
 impl Watch {
     /// Those who look on at this scenario.
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        Self { checks: Checks::new(scenario), measures: Measures::new(scenario), tape: None }
+        Self {
+            checks: Checks::new(scenario),
+            measures: Measures::new(scenario),
+            tape: None,
+            #[cfg(test)]
+            history: crate::checks::tests::History::under_way(),
+        }
     }
 
     /// Whether what was seen is reason enough to go no further.
@@ -122,6 +131,10 @@ macro_rules! everybody {
                 self.measures.$method($($name),*);
                 if let Some(tape) = &mut self.tape {
                     tape.$method($($name),*);
+                }
+                #[cfg(test)]
+                if let Some(history) = &mut self.history {
+                    history.$method($($name),*);
                 }
             })+
         }

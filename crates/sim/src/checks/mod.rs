@@ -2,7 +2,8 @@
 //!
 //! [`Checker`] is the list. Up to [`SMALL`] nodes every checker is at work, and a shadow of every view
 //! is kept from events alone. In larger worlds only those are that cost the same at each step however
-//! large the world is; the tallies say which ones were left out.
+//! large the world is. In a crowd, where one node is real, those are left out that need to see what
+//! everybody claims. The tallies say which ones were.
 
 mod answers;
 mod bounds;
@@ -19,7 +20,7 @@ mod progress;
 mod requests;
 mod resurrection;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transmits;
 mod verdicts;
 mod views;
@@ -98,6 +99,8 @@ struct Shadows {
     /// Where processes were ever started. What comes from elsewhere is forged.
     addresses: BTreeSet<SocketAddr>,
     has_forgers: bool,
+    /// Whether peers are modelled, whose claims nobody sees.
+    has_crowd: bool,
 }
 
 /// In large worlds one packet of so many is read.
@@ -105,7 +108,11 @@ const READ_ONE_OF: u64 = 64;
 
 impl Checks {
     pub(crate) fn new(scenario: &Scenario) -> Self {
-        Self { is_large: scenario.nodes > SMALL, ..Self::default() }
+        let nodes = u64::from(scenario.nodes);
+        let peers = scenario.crowd.map_or(0, |crowd| u64::from(crowd.peers));
+        let is_large = nodes * (nodes + peers) > u64::from(SMALL).pow(2);
+        let shadows = Shadows { has_crowd: scenario.crowd.is_some(), ..Shadows::default() };
+        Self { is_large, shadows, ..Self::default() }
     }
 
     /// What was found.
@@ -124,7 +131,11 @@ impl Checks {
                 Checker::Corruption => traffic.packets_corrupted + traffic.streams_corrupted,
                 _ => self.desk.checked(checker),
             };
-            let skipped = self.is_large && checker.depth() == Depth::Small;
+            let skipped = match checker.depth() {
+                Depth::Any => false,
+                Depth::Small => self.is_large,
+                Depth::Real => self.is_large || self.shadows.has_crowd,
+            };
             Tally { checker: checker.name(), checked, skipped }
         };
         Checker::ALL.iter().map(tally).collect()
@@ -227,9 +238,11 @@ impl Shadows {
         self.transmits.told(id, change);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
-        self.resurrection.told(desk, config, names, (host, id), change, member, shown);
         let case = Case { host, me, about: id, change, member, evidence, shown, count };
-        self.verdicts.told(desk, &mut self.names, config, case);
+        self.resurrection.told(desk, config, names, case);
+        if !self.has_crowd {
+            self.verdicts.told(desk, &mut self.names, config, case);
+        }
     }
 
     fn handled(&mut self, desk: &mut Desk, step: Handled<'_>) {
@@ -264,7 +277,7 @@ impl Onlooker for Checks {
 
     fn fault(&mut self, _now: Instant, fault: &Fault) {
         self.requests.fault(fault);
-        self.shadows.has_forgers |= matches!(fault, Fault::Forge { .. });
+        self.shadows.has_forgers |= matches!(fault, Fault::Forge { .. } | Fault::Hostile { .. });
     }
 
     fn calm(&mut self, now: Instant) {

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use mingle_proto::{Beliefs, Change, Config, Instant, Member, Tombstones};
-use mingle_wire::{Incarnation, State};
+use mingle_wire::State;
 
 use super::desk::{Checker, Desk};
 use super::names::NameId;
+use super::verdicts::Case;
 
 /// Who went down in whose view, and at which incarnation: (observer, member).
 #[derive(Debug, Default)]
@@ -15,7 +16,6 @@ pub(super) struct Resurrection {
 #[derive(Clone, Debug)]
 struct Down {
     as_was: Member,
-    at: Incarnation,
     /// When it was forgotten and a tombstone left.
     buried: Option<Instant>,
 }
@@ -26,25 +26,18 @@ impl Resurrection {
         self.down.retain(|&(of, _), _| of != host);
     }
 
-    pub(super) fn told(
-        &mut self,
-        desk: &mut Desk,
-        config: &Config,
-        names: usize,
-        about: (u32, NameId),
-        change: Change,
-        member: &Member,
-        shown: Instant,
-    ) {
+    /// `names` is how many there are in the whole world.
+    pub(super) fn told(&mut self, desk: &mut Desk, config: &Config, names: usize, case: Case<'_>) {
+        let Case { host, about, change, member, shown, .. } = case;
         if change == Change::Reaped {
-            self.bury(config, names, about, shown);
+            self.bury(config, names, (host, about), shown);
         } else if member.state.is_live() {
-            if let Some(down) = self.down.remove(&about) {
-                self.rise(desk, config, &down, member, shown);
+            if let Some(down) = self.down.remove(&(host, about)) {
+                down.rise(desk, config, member, shown);
             }
         } else {
-            let down = Down { as_was: member.clone(), at: member.incarnation, buried: None };
-            self.down.insert(about, down);
+            let down = Down { as_was: member.clone(), buried: None };
+            self.down.insert((host, about), down);
         }
     }
 
@@ -60,28 +53,30 @@ impl Resurrection {
             self.down.remove(&about);
         }
     }
+}
 
-    fn rise(&self, desk: &mut Desk, config: &Config, down: &Down, member: &Member, shown: Instant) {
-        let fallen = down.buried.is_some_and(|since| shown >= since + config.tombstone_time);
-        if fallen || taken_over(config, down, member, shown) {
+impl Down {
+    fn rise(&self, desk: &mut Desk, config: &Config, member: &Member, shown: Instant) {
+        let fallen = self.buried.is_some_and(|since| shown >= since + config.tombstone_time);
+        if fallen || self.is_taken_over(config, member, shown) {
             return;
         }
-        let (at, now) = (down.at, member.incarnation);
+        let (at, now) = (self.as_was.incarnation, member.incarnation);
         desk.check(Checker::Resurrection, now > at, || {
             format!("{} is live again at {now}, and went down at {at}", member.name())
         });
     }
-}
 
-/// By the rules of memberlist whoever left may come back from anywhere, and the dead after a while
-/// (spec 7.1), at any incarnation.
-fn taken_over(config: &Config, down: &Down, member: &Member, shown: Instant) -> bool {
-    let moved = down.as_was.address() != member.address();
-    let wait = config.dead_node_reclaim_time;
-    let free = match down.as_was.state {
-        State::Left => true,
-        State::Dead => !wait.is_zero() && shown.since(down.as_was.since) > wait,
-        State::Alive | State::Suspect => false,
-    };
-    config.rules.beliefs == Beliefs::Memberlist && moved && free
+    /// By the rules of memberlist whoever left may come back from anywhere, and the dead after a while
+    /// (spec 7.1), at any incarnation.
+    fn is_taken_over(&self, config: &Config, member: &Member, shown: Instant) -> bool {
+        let moved = self.as_was.address() != member.address();
+        let wait = config.dead_node_reclaim_time;
+        let free = match self.as_was.state {
+            State::Left => true,
+            State::Dead => !wait.is_zero() && shown.since(self.as_was.since) > wait,
+            State::Alive | State::Suspect => false,
+        };
+        config.rules.beliefs == Beliefs::Memberlist && moved && free
+    }
 }
