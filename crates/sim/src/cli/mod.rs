@@ -4,6 +4,7 @@
 mod compare;
 mod replay;
 mod run;
+mod script;
 mod swarm;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Run(run::Options),
     /// Run two scenarios with the same seeds, and say in what they differ by more than noise.
     Compare(compare::Options),
+    Script(script::Options),
     Swarm(swarm::Options),
 }
 
@@ -46,6 +48,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Script(options) => script::run(&options),
         Command::Swarm(options) => swarm::run(&options),
     };
     match result {

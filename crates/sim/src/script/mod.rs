@@ -27,15 +27,31 @@ mod words;
 pub use difference::difference;
 
 use command::Command;
-use runner::Runner;
+use runner::{Problem, Runner};
 
 /// Why a script can't be carried out to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}:{line}: {what}")]
-pub struct ScriptError {
-    name: String,
-    line: usize,
-    what: String,
+pub enum ScriptError {
+    /// The line is no command, or can't be done.
+    #[error("{name}:{line}: {what}")]
+    Wrong {
+        /// What the script is called.
+        name: String,
+        /// The line, from 1 on.
+        line: usize,
+        /// What is wrong, and what is possible.
+        what: String,
+    },
+    /// What the line waits for did not come, or a checker found something.
+    #[error("{name}:{line}: {what}")]
+    Unmet {
+        /// What the script is called.
+        name: String,
+        /// The line, from 1 on.
+        line: usize,
+        /// What is so instead.
+        what: String,
+    },
 }
 
 /// Carries out the script `text`, and gives it back with what came of each command. `name` is what
@@ -53,11 +69,17 @@ pub fn replay(name: &str, text: &str) -> Result<String, ScriptError> {
     };
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with(' ')) {
         write(line);
-        let error = |what| ScriptError { name: name.to_owned(), line: number, what };
+        let error = |problem| {
+            let (name, line) = (name.to_owned(), number);
+            match problem {
+                Problem::Wrong(what) => ScriptError::Wrong { name, line, what },
+                Problem::Unmet(what) => ScriptError::Unmet { name, line, what },
+            }
+        };
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let command = Command::parse(line).map_err(error)?;
+        let command = Command::parse(line).map_err(Problem::Wrong).map_err(error)?;
         for line in runner.carry_out(command).map_err(error)? {
             write(format!("    {line}").trim_end());
         }

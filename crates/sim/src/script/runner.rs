@@ -30,13 +30,28 @@ const STEP: Duration = Duration::from_millis(1);
 
 type Lines = Vec<String>;
 
+/// Why a command does not come to its end.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// It can't be done.
+    Wrong(String),
+    /// Something is not as it must be.
+    Unmet(String),
+}
+
+impl From<String> for Problem {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
+}
+
 impl Runner {
     pub(super) fn new() -> Self {
         Self { config: Overrides::default(), world: None, cuts: Vec::new() }
     }
 
     /// Does what the command says, and gives back what came of it, line by line.
-    pub(super) fn carry_out(&mut self, command: Command) -> Result<Lines, String> {
+    pub(super) fn carry_out(&mut self, command: Command) -> Result<Lines, Problem> {
         match command {
             Command::Config { name, value } if self.world.is_none() => {
                 let value = value.parse().unwrap_or(Value::String(value));
@@ -47,9 +62,11 @@ impl Runner {
                 self.world = Some(self.build(&setup)?);
                 Ok(Vec::new())
             }
-            Command::Config { .. } => Err("the nodes are there; put config above them".to_owned()),
+            Command::Config { .. } => {
+                Err("the nodes are there; put config above them".to_owned().into())
+            }
             Command::Nodes(_) => {
-                Err("there are nodes already; write one file for each world".to_owned())
+                Err("there are nodes already; write one file for each world".to_owned().into())
             }
             command => {
                 let told = self.act(command)?;
@@ -83,7 +100,7 @@ impl Runner {
         Ok(world)
     }
 
-    fn act(&mut self, command: Command) -> Result<Lines, String> {
+    fn act(&mut self, command: Command) -> Result<Lines, Problem> {
         match command {
             Command::Name { host, name } => self.name(&host, &name)?,
             Command::Start { hosts, incarnation } => {
@@ -130,7 +147,7 @@ impl Runner {
             }
             Command::Run(time) => self.run(time)?,
             Command::Until { condition, within } => return self.until(&condition, within),
-            Command::View { hosts, full } => return self.view(&hosts, full),
+            Command::View { hosts, full } => return Ok(self.view(&hosts, full)?),
             Command::Count { hosts, counters } => {
                 let hosts = self.up(&hosts)?;
                 return Ok(table::counts(self.world()?, &hosts, &counters));
@@ -260,7 +277,7 @@ impl Runner {
         Ok(())
     }
 
-    fn forge(&mut self, forgery: &Forgery) -> Result<(), String> {
+    fn forge(&mut self, forgery: &Forgery) -> Result<(), Problem> {
         self.pick(&Hosts::List(vec![forgery.about]))?;
         self.tell(|to| forgery.fault(to), &forgery.to)?;
         self.each_up(&forgery.to, |world, host| forgery.send(world, host))?;
@@ -273,30 +290,31 @@ impl Runner {
         Ok(if full { table::full(world, &hosts) } else { table::short(world, &hosts) })
     }
 
-    fn run(&mut self, time: Duration) -> Result<(), String> {
+    fn run(&mut self, time: Duration) -> Result<(), Problem> {
         let end = self.world()?.now + time;
         self.run_until(end)
     }
 
-    fn run_until(&mut self, end: Instant) -> Result<(), String> {
+    fn run_until(&mut self, end: Instant) -> Result<(), Problem> {
         let world = self.world()?;
         world.run_until(end);
         match world.watch.checks.findings().first() {
             Some(finding) => {
-                Err(format!("the checker {} found: {}", finding.checker, finding.what))
+                let (checker, what) = (finding.checker, &finding.what);
+                Err(Problem::Unmet(format!("the checker {checker} found: {what}")))
             }
             None => Ok(()),
         }
     }
 
-    fn until(&mut self, condition: &Condition, within: Duration) -> Result<Lines, String> {
+    fn until(&mut self, condition: &Condition, within: Duration) -> Result<Lines, Problem> {
         let (began, text) = (self.world()?.now, self.describe(condition)?);
         let end = began + within;
         while let Err(instead) = self.holds(condition)? {
             let now = self.world()?.now;
             if now >= end {
                 let within = humantime::format_duration(within);
-                return Err(format!("after {within} {text}; {instead}"));
+                return Err(Problem::Unmet(format!("after {within} {text}; {instead}")));
             }
             self.run_until((now + STEP).min(end))?;
         }
