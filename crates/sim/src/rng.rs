@@ -65,10 +65,6 @@ impl Chance {
         const ALL: f64 = 18_446_744_073_709_551_616.0;
         Self((share.clamp(0.0, 1.0) * ALL) as u64)
     }
-
-    pub(crate) fn is_zero(self) -> bool {
-        self.0 == 0
-    }
 }
 
 #[cfg(test)]

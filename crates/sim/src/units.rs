@@ -53,17 +53,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("{text:?} is no duration; write it as 250ms, 10s or 1m 30s"))
 }
 
-/// Nanoseconds that fit into 32 bits, as all one-way latencies do.
+/// A time from nanoseconds, to the next lower one.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the cast saturates, and what is longer than four seconds stays at that"
+    reason = "the cast saturates, and times are not negative"
 )]
-pub(crate) fn saturating_nanos(nanos: f64) -> u32 {
-    nanos as u32
-}
-
-/// A time of 64 bits, in nanoseconds.
-pub(crate) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+pub(crate) fn from_nanos(nanos: f64) -> Duration {
+    Duration::from_nanos(nanos as u64)
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Link;
-use super::latency::{Latency, Sampler};
+use super::latency::{Factors, Latency, Sampler};
 use crate::rng::Rng;
 
 /// A place with data centres.
@@ -63,9 +63,10 @@ impl Geography {
     /// Nodes dealt out over regions in turn.
     pub(crate) fn regions(regions: &[Region], count: u32) -> Self {
         let dealt = regions.iter().map(|&region| region as u8).cycle();
+        let factors = Factors::of(WAN_SIGMA);
         let one_way = |round_trip: u16| {
             let median = Duration::from_micros(u64::from(round_trip) * 500);
-            Sampler::of(Latency::LogNormal { median, sigma: WAN_SIGMA })
+            Sampler::Scaled { median, factors: factors.clone() }
         };
         Self {
             regions: dealt.take(count as usize).collect(),

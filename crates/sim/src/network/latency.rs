@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,16 +35,31 @@ pub enum Latency {
     },
 }
 
-/// A latency that is quick to draw from: quantiles in equal steps.
+/// A latency that is quick to draw from.
 #[derive(Clone, Debug)]
 pub(crate) enum Sampler {
     Fixed(Duration),
     Uniform(Duration, Duration),
-    Table(Arc<[u32]>),
+    Scaled { median: Duration, factors: Factors },
 }
 
-/// Quantiles in a table: the rarest is one in a thousand.
-const STEPS: u32 = 1024;
+/// What a median is multiplied with: the quantiles of a log-normal distribution in equal steps.
+#[derive(Clone, Debug)]
+pub(crate) struct Factors(Arc<[f64]>);
+
+/// The rarest of so many is one in a thousand.
+const STEPS: usize = 1024;
+
+impl Factors {
+    pub(crate) fn of(sigma: f64) -> Self {
+        static NORMAL: OnceLock<Vec<f64>> = OnceLock::new();
+        let normal = NORMAL.get_or_init(|| {
+            let share = |step: usize| (to_f64(step) + 0.5) / to_f64(STEPS);
+            (0..STEPS).map(|step| normal_quantile(share(step))).collect()
+        });
+        Self(normal.iter().map(|quantile| libm::exp(sigma * quantile)).collect())
+    }
+}
 
 impl Sampler {
     pub(crate) fn of(latency: Latency) -> Self {
@@ -52,12 +67,7 @@ impl Sampler {
             Latency::Fixed { time } => Self::Fixed(time),
             Latency::Uniform { low, high } => Self::Uniform(low, high),
             Latency::LogNormal { median, sigma } => {
-                let quantile = |step: u32| {
-                    let share = (f64::from(step) + 0.5) / f64::from(STEPS);
-                    let factor = libm::exp(sigma * normal_quantile(share));
-                    units::saturating_nanos(median.as_secs_f64() * factor * 1e9)
-                };
-                Self::Table((0..STEPS).map(quantile).collect())
+                Self::Scaled { median, factors: Factors::of(sigma) }
             }
         }
     }
@@ -66,13 +76,20 @@ impl Sampler {
         match self {
             Self::Fixed(time) => *time,
             Self::Uniform(low, high) => rng.time_within(*low, *high),
-            Self::Table(table) => Duration::from_nanos(u64::from(table[rng.index(table.len())])),
+            Self::Scaled { median, factors } => {
+                let factor = factors.0[rng.index(STEPS)];
+                units::from_nanos(median.as_secs_f64() * 1e9 * factor)
+            }
         }
     }
 }
 
+fn to_f64(step: usize) -> f64 {
+    f64::from(u32::try_from(step).expect("there are few steps"))
+}
+
 /// The normal distribution's quantile function, by bisection of its distribution function: slow,
-/// exact to what a double holds, and used a thousand times per world.
+/// exact to what a double holds, and used a thousand times per process.
 fn normal_quantile(share: f64) -> f64 {
     let below = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
     let (mut low, mut high) = (-10.0, 10.0);

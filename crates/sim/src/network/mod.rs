@@ -21,7 +21,7 @@ pub use rule::Carrier;
 pub(crate) use rule::{Effect, Rule, RuleId};
 
 use crate::nodes::NodeSet;
-use crate::rng::{Chance, Rng};
+use crate::rng::Rng;
 use rule::Memory;
 
 /// From one node to another.
@@ -164,9 +164,4 @@ impl Rule {
     pub(crate) fn everywhere(effect: Effect) -> Self {
         Self { from: NodeSet::ALL, to: NodeSet::ALL, carrier: Carrier::Both, effect }
     }
-}
-
-/// Loses this share of what it sees.
-pub(crate) fn loss(share: f64) -> Effect {
-    Effect::Loss(Chance::of(share))
 }

@@ -94,9 +94,4 @@ impl Bag {
             self.buffers.push(buffer);
         }
     }
-
-    /// How much is under way.
-    pub(super) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
 }

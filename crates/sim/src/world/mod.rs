@@ -274,11 +274,6 @@ impl World {
         0..u32_of(self.hosts.len())
     }
 
-    /// How many packets and messages are on their way.
-    pub(crate) fn under_way(&self) -> usize {
-        self.bag.len()
-    }
-
     pub(crate) fn set_meta(&mut self, host: u32, meta: Vec<u8>) {
         self.host_mut(host).meta.clone_from(&meta);
         if self.host(host).is_up() {

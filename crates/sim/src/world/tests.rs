@@ -4,7 +4,8 @@ use mingle_proto::Config;
 use mingle_wire::State;
 
 use super::*;
-use crate::network::{Geography, Latency, Rule, loss};
+use crate::network::{Effect, Geography, Latency, Rule};
+use crate::rng::Chance;
 
 fn network() -> Network {
     let median = Duration::from_micros(250);
@@ -55,7 +56,7 @@ fn everybody_joins_and_a_crash_is_seen_by_all() {
 fn a_seed_repeats_bit_for_bit_and_another_one_does_not() {
     let run = |seed| {
         let mut world = joining(10, seed);
-        world.network.add(Rule::everywhere(loss(0.1)));
+        world.network.add(Rule::everywhere(Effect::Loss(Chance::of(0.1))));
         world.run_until(seconds(60));
         (world.transcript.hash(), world.inputs)
     };
@@ -96,7 +97,7 @@ fn what_is_changed_on_its_way_is_refused() {
     let mut world = World::new(Config::lan(), 1395, network(), 1);
     world.add_hosts(5);
     world.start_converged().unwrap();
-    let effect = crate::network::Effect::Corrupt(crate::rng::Chance::of(0.05));
+    let effect = Effect::Corrupt(Chance::of(0.05));
     world.network.add(Rule::everywhere(effect));
     world.run_until(seconds(60));
     assert!(world.network.traffic.packets_corrupted > 5);
