@@ -326,6 +326,12 @@ impl Node {
         self.members.member(MemberKey::LOCAL)
     }
 
+    /// Our own incarnation.
+    #[must_use]
+    pub fn local_incarnation(&self) -> Incarnation {
+        self.members.local().incarnation
+    }
+
     /// How many members are known, in whatever state, ourselves included.
     #[must_use]
     pub fn member_count(&self) -> usize {
@@ -383,10 +389,6 @@ impl Node {
 
     pub(crate) fn has_outputs(&self) -> bool {
         !self.intents.is_empty()
-    }
-
-    fn local_incarnation(&self) -> Incarnation {
-        self.members.local().incarnation
     }
 
     fn emit(&mut self, event: Event) {

@@ -14,7 +14,7 @@ impl Incarnations {
         if self.0.len() <= host {
             self.0.resize(host + 1, None);
         }
-        self.0[host] = Some(node.local().incarnation);
+        self.0[host] = Some(node.local_incarnation());
     }
 
     pub(super) fn handled(&mut self, desk: &mut Desk, host: u32, now: Incarnation) {
