@@ -13,6 +13,10 @@ pub(super) struct Patch {
     pub(super) name: String,
     /// What is broken, in a sentence.
     pub(super) breaks: String,
+    /// What should notice it.
+    pub(super) noticed_by: String,
+    /// Whether it is known that nothing does yet.
+    pub(super) is_gap: bool,
     path: PathBuf,
     files: Vec<String>,
 }
@@ -22,13 +26,26 @@ pub(super) fn folder() -> PathBuf {
     root().join("crates/sim/mutations")
 }
 
+/// In the folder: faults that a checker should notice and none does yet.
+pub(super) const GAPS: &str = "unnoticed";
+
 impl Patch {
     /// All there are, in the order of their names.
     pub(super) fn all() -> Result<Vec<Self>> {
-        let folder = folder();
+        let mut patches = Self::all_in(&folder())?;
+        let gaps = folder().join(GAPS);
+        if gaps.is_dir() {
+            let gaps = Self::all_in(&gaps)?;
+            patches.extend(gaps.into_iter().map(|patch| Self { is_gap: true, ..patch }));
+        }
+        patches.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(patches)
+    }
+
+    fn all_in(folder: &Path) -> Result<Vec<Self>> {
         let mut patches = Vec::new();
         let entries =
-            fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+            fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "patch") {
@@ -37,7 +54,6 @@ impl Patch {
                 patches.push(patch.with_context(|| path.display().to_string())?);
             }
         }
-        patches.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(patches)
     }
 
@@ -54,7 +70,7 @@ impl Patch {
             sentence.map(str::to_owned).with_context(|| format!("needs a line `{start} sentence.`"))
         };
         let breaks = header("Breaks:")?;
-        header("Noticed by:")?;
+        let noticed_by = header("Noticed by:")?;
         ensure!(lines.next() == Some(""), "needs an empty line between its header and the diff");
         let files: Vec<String> =
             lines.filter_map(|line| line.strip_prefix("+++ b/")).map(str::to_owned).collect();
@@ -63,7 +79,7 @@ impl Patch {
             let known = FOLDERS.iter().any(|folder| file.starts_with(folder));
             ensure!(known, "changes {file}, which is not of the protocol");
         }
-        Ok(Self { name, breaks, path, files })
+        Ok(Self { name, breaks, noticed_by, is_gap: false, path, files })
     }
 
     /// Whether it applies to the sources in this folder.

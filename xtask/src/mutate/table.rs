@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::patch::Patch;
+use super::patch::{GAPS, Patch};
 
 /// What came of one mutation.
 #[derive(Debug)]
@@ -75,19 +75,33 @@ impl fmt::Display for Line {
     }
 }
 
-/// All of them as a page.
-pub(super) fn page(lines: &[Line], seeds: u64) -> String {
+/// All of them as a page, and which of `patches` nothing notices yet.
+pub(super) fn page(lines: &[Line], patches: &[Patch], seeds: u64) -> String {
     let caught = lines.iter().filter(|line| line.is_caught()).count();
+    let all = lines.len();
     let rows: String = lines.iter().map(Line::row).collect();
-    format!(
+    let gaps: String = patches.iter().filter(|patch| patch.is_gap).map(gap).collect();
+    let mut page = format!(
         "# What notices which fault\n\n\
          Written by `cargo xtask mutate --all`: each patch of this folder applied to a copy of the sources, and \
          the swarm run on it from seed 1, for {seeds} seeds at most. Without a patch the swarm finds nothing in \
          them. {caught} of {all} faults are caught. Seconds include compiling.\n\n\
          | mutation | what it breaks | caught by | after seeds | seconds |\n\
-         |---|---|---|--:|--:|\n{rows}",
-        all = lines.len()
-    )
+         |---|---|---|--:|--:|\n{rows}"
+    );
+    if !gaps.is_empty() {
+        page += &format!(
+            "\n## What nothing notices yet\n\n\
+             A checker or a workload is missing. Whoever adds it runs `cargo xtask mutate NAME` and moves the \
+             patch up.\n\n| mutation | what it breaks | what should notice it |\n|---|---|---|\n{gaps}"
+        );
+    }
+    page
+}
+
+fn gap(patch: &Patch) -> String {
+    let Patch { name, breaks, noticed_by, .. } = patch;
+    format!("| [{name}]({GAPS}/{name}.patch) | {breaks} | {noticed_by} |\n")
 }
 
 #[cfg(test)]
@@ -102,7 +116,7 @@ mod tests {
     #[test]
     fn the_page_says_who_caught_what_and_what_nobody_did() {
         let caught = Verdict::Caught { checker: "law".to_owned(), what: String::new(), seeds: 4 };
-        let page = page(&[line(caught), line(Verdict::Unnoticed)], 50);
+        let page = page(&[line(caught), line(Verdict::Unnoticed)], &[], 50);
         assert!(page.contains("1 of 2 faults"), "{page}");
         assert!(page.contains("| [01-law](01-law.patch) | the law. | law | 4 | 9 |\n"), "{page}");
         assert!(page.contains("| **nobody** | - | 9 |\n"), "{page}");
