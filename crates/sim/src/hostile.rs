@@ -11,7 +11,7 @@ pub(crate) fn datagram(kind: Hostile, about: &str, rng: &mut Rng) -> Vec<u8> {
         Hostile::Garbage => (0..200).map(|_| rng.next().to_le_bytes()[0]).collect(),
         // A compound (7) of 255 parts, each said to have 65,535 bytes.
         Hostile::HugeCount => [7].into_iter().chain([0xff; 1 + 255 * 2]).collect(),
-        Hostile::Bomb => vec![0; 4_000_000],
+        Hostile::Bomb => vec![0; 1_000_000],
         Hostile::FarFuture => far_future(about),
     };
     let mut datagram = Vec::new();

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod checks;
+mod crowd;
 mod hostile;
 mod measure;
 mod memory;

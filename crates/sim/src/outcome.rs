@@ -9,7 +9,7 @@ use crate::checks::{Finding, Tally};
 use crate::measure::{Distribution, Measured};
 use crate::network::Traffic;
 use crate::scenario::{Expect, Scenario};
-use crate::world::World;
+use crate::world::{Transcript, World};
 
 /// What came of one world.
 #[derive(Clone, Debug, Serialize)]
@@ -38,30 +38,57 @@ pub struct Outcome {
     pub unmet: Vec<Unmet>,
 }
 
+/// What a world leaves behind.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub(crate) transcript: Transcript,
+    pub(crate) inputs: u64,
+    pub(crate) end: Instant,
+    pub(crate) traffic: Traffic,
+    pub(crate) measured: Measured,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) checks: Vec<Tally>,
+}
+
+impl Came {
+    pub(crate) fn of(world: World) -> Self {
+        let nodes = world.hosts.iter().filter_map(|host| host.node.as_ref());
+        let refused = nodes.map(|node| node.counters().refused_in_all()).sum();
+        let traffic = world.network.traffic;
+        Self {
+            transcript: world.transcript,
+            inputs: world.inputs,
+            end: world.now,
+            traffic,
+            findings: world.watch.checks.findings().to_vec(),
+            checks: world.watch.checks.tallies(&traffic),
+            measured: world.watch.measures.finish(world.now, refused),
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn of(
         scenario: &Scenario,
         seed: u64,
-        world: World,
+        came: Came,
         agreed: Result<Duration, Vec<Disagreement>>,
     ) -> Self {
         let (agreed_after, disagreements) = match agreed {
             Ok(after) => (Some(after.as_secs_f64()), Vec::new()),
             Err(found) => (None, found),
         };
-        let nodes = world.hosts.iter().filter_map(|host| host.node.as_ref());
-        let refused = nodes.map(|node| node.counters().refused_in_all()).sum();
         let mut outcome = Self {
             seed,
-            transcript: world.transcript.hash(),
+            transcript: came.transcript.hash(),
             agreed_after,
             disagreements,
-            findings: world.watch.checks.findings().to_vec(),
-            checks: world.watch.checks.tallies(&world.network.traffic),
-            traffic: world.network.traffic,
-            inputs: world.inputs,
-            simulated: world.now.since(Instant::ORIGIN).as_secs_f64(),
-            measured: world.watch.measures.finish(world.now, refused),
+            findings: came.findings,
+            checks: came.checks,
+            traffic: came.traffic,
+            inputs: came.inputs,
+            simulated: came.end.since(Instant::ORIGIN).as_secs_f64(),
+            measured: came.measured,
             unmet: Vec::new(),
         };
         outcome.unmet = outcome.against(&scenario.expect);

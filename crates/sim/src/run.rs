@@ -12,7 +12,7 @@ use crate::hostile;
 use crate::measure::Trouble;
 use crate::network::{Carrier, Effect, Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
-use crate::outcome::Outcome;
+use crate::outcome::{Came, Outcome};
 use crate::repeat::Progress;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{
@@ -75,7 +75,7 @@ impl Scenario {
     ///
     /// When the scenario can't be run.
     pub fn run(&self, seed: u64) -> Result<Outcome, ScenarioError> {
-        Run::new(self, seed, Watch::new(self))?.to_the_end()
+        self.run_watched(seed, &Progress::default())
     }
 
     /// The same, and writes down how far it is.
@@ -84,7 +84,10 @@ impl Scenario {
         seed: u64,
         progress: &Progress,
     ) -> Result<Outcome, ScenarioError> {
-        Run::new(self, seed, Watch::new(self))?.to_the_end_watched(progress)
+        match self.crowd {
+            Some(crowd) => crate::crowd::run(self, crowd, seed, progress),
+            None => Run::new(self, seed, Watch::new(self))?.to_the_end_watched(progress),
+        }
     }
 }
 
@@ -128,6 +131,7 @@ impl<'s> Run<'s> {
         self.next += 1;
     }
 
+    #[cfg(test)]
     pub(crate) fn to_the_end(self) -> Result<Outcome, ScenarioError> {
         self.to_the_end_watched(&Progress::default())
     }
@@ -143,7 +147,7 @@ impl<'s> Run<'s> {
         self.calm_down()?;
         let calm = self.scenario.calm.unwrap_or_else(|| settling_time(&self.world));
         let agreed = self.wait_for_agreement(calm);
-        Ok(Outcome::of(self.scenario, self.seed, self.world, agreed))
+        Ok(Outcome::of(self.scenario, self.seed, Came::of(self.world), agreed))
     }
 
     /// Lets the world go on, a second at a time.

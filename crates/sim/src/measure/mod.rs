@@ -434,7 +434,7 @@ impl Onlooker for Measures {
             return;
         }
         self.up += 1;
-        let converged = now == Instant::ORIGIN && node.live_count() == self.subjects.len();
+        let converged = now == Instant::ORIGIN && node.live_count() >= self.subjects.len();
         let is = &mut self.subjects[host];
         let gone = is.departure.take();
         let overtaken = gone.is_some_and(|gone| gone.kind == Kind::Crash && !gone.everywhere);
