@@ -9,6 +9,11 @@
 //! what: `->` is a packet, `=>` a message on a stream, `-x` and `=x` are those that do not arrive, and
 //! `*` is what a node tells of itself.
 //!
+//! First come `config FIELD=VALUE` lines, then `nodes COUNT`, then what is done: `start`, `join`, `leave`,
+//! `crash`, `restart`, `freeze`, `block`, `slow`, `go`, `leap`, `cut`, `heal`, `forge`, `meta`. `run` and
+//! `until` let time pass. `view` and `count` print what nodes see and count; `show`, `hide` and `about`
+//! pick what is recorded. A command that is wrong is answered with how it is written.
+//!
 //! ```
 //! let script = "# Two nodes meet.\nnodes 2 latency=1ms\nstart all\njoin n1 n0\nrun 1s\nview all\n";
 //! let recorded = mingle_sim::script::replay("meet", script)?;
