@@ -15,7 +15,7 @@ use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::Failure;
 use crate::http::{self, Connections, Server};
-use crate::plan::Plan;
+use crate::plan::{Plan, Recording};
 use crate::signals::{Signal, Signals};
 use crate::{joining, output, ready};
 
@@ -60,6 +60,7 @@ pub(crate) struct Running {
     pub(crate) profile: Profile,
     pub(crate) label: String,
     pub(crate) security: Security,
+    pub(crate) recording: Option<Recording>,
     pub(crate) started: Instant,
     /// Where to ask for the end. The answer comes when the goodbye is over.
     pub(crate) leave: mpsc::Sender<oneshot::Sender<LeaveAnswer>>,
@@ -104,12 +105,16 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         profile: plan.profile,
         label: plan.label.clone(),
         security: security(plan, cluster.local_addr()),
+        recording: plan.recording.clone(),
         started: Instant::now(),
         cluster,
         leave,
     });
     for warning in running.warnings() {
         warn!("{warning}");
+    }
+    if let Some(Recording { folder, bytes }) = &running.recording {
+        info!(?folder, bytes, "recording what peers say, in plain text and without keys");
     }
     let server = Server::start(listener, Arc::clone(&running));
     let ending = tokio::select! {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::endpoint;
+use crate::{endpoint, size};
 
 macro_rules! exit_codes {
     () => {
@@ -133,6 +133,19 @@ pub(crate) struct AgentArgs {
     /// Opaque bytes for all members to see, with --delegate none (at most 512)
     #[arg(long, value_name = "HEX")]
     pub(crate) meta: Option<String>,
+    /// Record what this agent takes in into files in this folder, for `mingle-sim replay`; they hold
+    /// what peers said in plain text, and no keys
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+    /// The most that all recordings in that folder may take; the oldest file goes
+    #[arg(
+        long,
+        value_name = "SIZE",
+        requires = "record",
+        default_value = "64MiB",
+        value_parser = size::parse
+    )]
+    pub(crate) record_size: u64,
     /// What to log on stderr
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     pub(crate) log_level: LogLevel,

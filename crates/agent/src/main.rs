@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod ready;
 mod signals;
+mod size;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use mingle::{Advertise, BindAddress, Builder, Cluster, Config, Delegate, Keyring};
 
@@ -22,6 +23,14 @@ pub(crate) struct Plan {
     pub(crate) label: String,
     pub(crate) profile: Profile,
     pub(crate) compress: bool,
+    pub(crate) recording: Option<Recording>,
+}
+
+/// Where the agent records, and the most that it may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) folder: PathBuf,
+    pub(crate) bytes: u64,
 }
 
 /// What the agent states about itself, in the spelling of its application.
@@ -57,6 +66,10 @@ impl Plan {
             label: args.label.clone(),
             profile: args.profile,
             compress: args.compress,
+            recording: args
+                .record
+                .clone()
+                .map(|folder| Recording { folder, bytes: args.record_size }),
         })
     }
 
@@ -85,6 +98,10 @@ impl Plan {
         };
         let builder = match self.advertise {
             Some(advertise) => builder.advertise(advertise),
+            None => builder,
+        };
+        let builder = match &self.recording {
+            Some(Recording { folder, bytes }) => builder.record(folder, *bytes),
             None => builder,
         };
         match &self.keyring {

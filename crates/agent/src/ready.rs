@@ -1,5 +1,6 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -7,6 +8,7 @@ use crate::agent::{Running, Security};
 use crate::cli::Profile;
 use crate::endpoint::next_port;
 use crate::output::{escape, json_line};
+use crate::size;
 
 /// One line for programs.
 pub(crate) fn json(running: &Running) -> String {
@@ -18,6 +20,7 @@ pub(crate) fn json(running: &Running) -> String {
         gossip: cluster.local_addr(),
         http: running.http,
         encrypted: running.security == Security::Encrypted,
+        recording: running.recording.as_ref().map(|to| to.folder.as_path()),
         warnings: running.warnings(),
     })
 }
@@ -30,6 +33,8 @@ struct Ready<'a> {
     gossip: SocketAddr,
     http: SocketAddr,
     encrypted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording: Option<&'a Path>,
     warnings: Vec<String>,
 }
 
@@ -45,6 +50,13 @@ pub(crate) fn text(running: &Running) -> String {
     let mut text = format!("mingle {}: {name} is ready\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  gossip  {gossip} (UDP and TCP, {reach})");
     let _ = writeln!(text, "  HTTP    http://{} (this machine only)", running.http);
+    if let Some(to) = &running.recording {
+        let (folder, most) = (escape(&to.folder.to_string_lossy()), size::spell(to.bytes));
+        let _ = writeln!(
+            text,
+            "  record  {folder} (at most {most}: what peers say, in plain text; no keys)"
+        );
+    }
     for warning in running.warnings() {
         let _ = writeln!(text, "  warning: {warning}");
     }

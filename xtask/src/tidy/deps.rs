@@ -14,7 +14,8 @@ const HOUSE: [(&str, &[&str]); 9] = [
     ("mingle-wire", &[]),
     ("mingle-proto", &["mingle-wire"]),
     ("mingle", &["mingle-wire", "mingle-proto"]),
-    ("mingle-agent", &["mingle"]),
+    // The simulator only in tests, which replay what an agent has recorded.
+    ("mingle-agent", &["mingle", "mingle-sim"]),
     ("mingle-sim", &["mingle-wire", "mingle-proto"]),
     ("mingle-interop", &["mingle"]),
     ("mingle-bench", &["mingle-wire", "mingle-proto", "mingle"]),

@@ -7,3 +7,4 @@ mod commands;
 mod http;
 mod input;
 mod process;
+mod recording;
