@@ -86,7 +86,7 @@ impl Scenario {
     ) -> Result<Outcome, ScenarioError> {
         match self.crowd {
             Some(crowd) => crate::crowd::run(self, crowd, seed, progress),
-            None => Run::new(self, seed, Watch::new(self))?.to_the_end_watched(progress),
+            None => Run::new(self, seed, Watch::new(self))?.finish(progress),
         }
     }
 }
@@ -131,12 +131,7 @@ impl<'s> Run<'s> {
         self.next += 1;
     }
 
-    #[cfg(test)]
-    pub(crate) fn to_the_end(self) -> Result<Outcome, ScenarioError> {
-        self.to_the_end_watched(&Progress::default())
-    }
-
-    fn to_the_end_watched(mut self, progress: &Progress) -> Result<Outcome, ScenarioError> {
+    fn finish(mut self, progress: &Progress) -> Result<Outcome, ScenarioError> {
         let end = Instant::ORIGIN + self.scenario.duration;
         while let Some(entry) = self.steps.first_entry().filter(|entry| entry.key().0 <= end) {
             let ((at, _), step) = entry.remove_entry();
@@ -598,6 +593,7 @@ fn concerned(sides: &[Vec<u32>]) -> Vec<u32> {
     hosts.into_iter().collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` wants")]
 fn config_error(error: mingle_proto::ConfigError) -> ScenarioError {
     ScenarioError::Config { what: error.to_string() }
 }

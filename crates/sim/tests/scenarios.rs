@@ -1,6 +1,8 @@
 //! The regression scenarios at the size that every check of the sources can afford, and what the
 //! binary says of input that is wrong.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

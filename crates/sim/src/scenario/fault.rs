@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::network::Disturbance;
+use crate::network::Carrier;
 use crate::nodes::Nodes;
 use crate::units::{duration, optional_duration};
 
@@ -214,8 +215,6 @@ pub enum Fault {
         packet: Hostile,
     },
 }
-
-pub use crate::network::Carrier;
 
 /// Where a process is when it starts again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

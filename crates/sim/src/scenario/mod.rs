@@ -18,7 +18,8 @@ pub use config::{Overrides, Profile, Rules};
 pub use crowd::Crowd;
 pub use expect::Expect;
 pub use fault::{Address, Claim, Fault, Hostile, Memory, Timed};
-pub use network::{Disturbance, Everywhere, Standing};
+pub(crate) use network::Everywhere;
+pub use network::{Disturbance, Standing};
 
 use crate::units::{duration, optional_duration};
 
