@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rng::Rng;
 
-/// Some of a world's nodes, as people write them: `all`, `3`, `0-4`, `0,2,5-9`, `10%`.
+/// Some of a world's nodes, as people write them: `all`, `3`, `0-4`, `0,2,5-9`, `50-`, `10%`.
 ///
 /// A share is drawn anew wherever it is used, at least one node and never the first one, which is
 /// the seed that others join.
@@ -16,7 +16,7 @@ use crate::rng::Rng;
 pub enum Nodes {
     /// Every one.
     All,
-    /// These, each with its last.
+    /// These, each with its last; one that is open has [`u32::MAX`] there, and goes to the world's last.
     Ranges(Vec<(u32, u32)>),
     /// As many of a hundred, drawn at random.
     Percent(u32),
@@ -24,7 +24,7 @@ pub enum Nodes {
 
 /// Text that names no nodes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} names no nodes; write all, 3, 0-4, 0,2,5-9 or 10%")]
+#[error("{text:?} names no nodes; write all, 3, 0-4, 0,2,5-9, 50- or 10%")]
 pub struct NodesError {
     text: String,
 }
@@ -55,7 +55,10 @@ impl Nodes {
     /// The highest number that is named.
     pub(crate) fn last(&self) -> Option<u32> {
         match self {
-            Self::Ranges(ranges) => ranges.iter().map(|&(_, last)| last).max(),
+            Self::Ranges(ranges) => {
+                let named = |&(first, last)| if last == u32::MAX { first } else { last };
+                ranges.iter().map(named).max()
+            }
             Self::All | Self::Percent(_) => None,
         }
     }
@@ -66,7 +69,7 @@ impl Nodes {
             Self::All => (0..count).collect(),
             Self::Ranges(ranges) => {
                 let mut picked: Vec<u32> =
-                    ranges.iter().flat_map(|&(first, last)| first..=last).collect();
+                    ranges.iter().flat_map(|&(first, last)| first..=last.min(count - 1)).collect();
                 picked.sort_unstable();
                 picked.dedup();
                 picked
@@ -102,7 +105,9 @@ impl FromStr for Nodes {
         }
         let range = |part: &str| -> Option<(u32, u32)> {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let range = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            let open = last.trim().is_empty();
+            let last = if open { u32::MAX } else { last.trim().parse().ok()? };
+            let range = (first.trim().parse().ok()?, last);
             (range.0 <= range.1).then_some(range)
         };
         let ranges: Option<Vec<_>> = trimmed.split(',').map(|part| range(part.trim())).collect();
@@ -118,7 +123,9 @@ impl fmt::Display for Nodes {
             Self::Ranges(ranges) => {
                 for (i, &(first, last)) in ranges.iter().enumerate() {
                     let comma = if i == 0 { "" } else { "," };
-                    if first == last {
+                    if last == u32::MAX {
+                        write!(f, "{comma}{first}-")?;
+                    } else if first == last {
                         write!(f, "{comma}{first}")?;
                     } else {
                         write!(f, "{comma}{first}-{last}")?;
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn nodes_read_back_as_they_were_written() {
-        for text in ["all", "3", "0-4", "0,2,5-9", "10%"] {
+        for text in ["all", "3", "0-4", "0,2,5-9", "50-", "10%"] {
             assert_eq!(text.parse::<Nodes>().unwrap().to_string(), text);
         }
         for text in ["", "x", "4-2", "1,,2", "0%", "101%", "-1"] {
@@ -189,6 +196,8 @@ mod tests {
         let mut rng = Rng::new(1);
         let nodes: Nodes = "4-6,5,1".parse().unwrap();
         assert_eq!(nodes.pick(10, &mut rng), [1, 4, 5, 6]);
+        let rest: Nodes = "7-".parse().unwrap();
+        assert_eq!((rest.pick(10, &mut rng), rest.last()), (vec![7, 8, 9], Some(7)));
         let tenth = Nodes::Percent(10).pick(100, &mut rng);
         assert_eq!(tenth.len(), 10);
         assert!(!tenth.contains(&0));

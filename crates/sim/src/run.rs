@@ -420,8 +420,9 @@ impl<'s> Run<'s> {
             }
             Fault::Meta { nodes, bytes } => {
                 for host in self.pick(nodes) {
-                    let meta = (0..*bytes).map(|_| self.rng.next().to_le_bytes()[0]).collect();
-                    self.world.set_meta(host, meta);
+                    let meta: Vec<u8> =
+                        (0..*bytes).map(|_| self.rng.next().to_le_bytes()[0]).collect();
+                    self.world.set_meta(host, &meta);
                 }
             }
             Fault::Send { nodes, to, bytes, stream } => {

@@ -20,17 +20,6 @@ pub(crate) enum Stop {
     Left,
 }
 
-impl Stop {
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ProcessCrashed => "process crashed",
-            Self::MachineCrashed => "machine crashed",
-            Self::Left => "left",
-        }
-    }
-}
-
 /// A packet that a node has written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent<'a> {

@@ -143,7 +143,7 @@ impl Runner {
             Command::Heal => self.heal()?,
             Command::Forge(forgery) => self.forge(&forgery)?,
             Command::Meta { hosts, meta } => {
-                self.each_up(&hosts, |world, host| world.set_meta(host, meta.clone().into()))?;
+                self.each_up(&hosts, |world, host| world.set_meta(host, meta.as_ref()))?;
             }
             Command::Run(time) => self.run(time)?,
             Command::Until { condition, within } => return self.until(&condition, within),

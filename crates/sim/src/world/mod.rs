@@ -21,7 +21,7 @@ use mingle_proto::{
 use mingle_wire::Incarnation;
 
 pub(crate) use host::{Condition, Host};
-pub use transcript::Transcript;
+pub(crate) use transcript::Transcript;
 
 use crate::network::Network;
 use crate::rng::Rng;
@@ -274,13 +274,13 @@ impl World {
         0..u32_of(self.hosts.len())
     }
 
-    pub(crate) fn set_meta(&mut self, host: u32, meta: Vec<u8>) {
-        self.host_mut(host).meta.clone_from(&meta);
+    pub(crate) fn set_meta(&mut self, host: u32, meta: &[u8]) {
+        meta.clone_into(&mut self.host_mut(host).meta);
         if self.host(host).is_up() {
             let here = self.host_mut(host);
             here.next_request += 1;
             let request = RequestId(here.next_request);
-            let command = Command::SetMeta { request, meta: &meta };
+            let command = Command::SetMeta { request, meta };
             self.ask(host, request, command);
         }
     }

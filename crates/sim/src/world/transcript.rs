@@ -1,7 +1,7 @@
 /// A running hash of all that went into and came out of every node: two runs of one seed have the
 /// same, or the world is not deterministic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Transcript(u64);
+pub(crate) struct Transcript(u64);
 
 impl Transcript {
     /// Adds a number.
@@ -16,8 +16,7 @@ impl Transcript {
     }
 
     /// The hash so far.
-    #[must_use]
-    pub fn hash(self) -> u64 {
+    pub(crate) fn hash(self) -> u64 {
         self.0 ^ (self.0 >> 31)
     }
 }
