@@ -54,6 +54,23 @@ fn every_regression_scenario_has_a_full_size_that_can_be_run() {
     }
 }
 
+#[test]
+fn the_page_on_simulation_has_every_key_and_every_scenario() {
+    let page = include_str!("../../../docs/simulation.md");
+    let every_key = include_str!("../src/scenario/every-key.toml");
+    let keys = every_key.lines().filter_map(|line| line.split_once(" = "));
+    for (key, value) in keys.filter(|(key, _)| !key.starts_with('#')) {
+        let spelled = page.contains(&format!("`{key}`")) || page.contains(&format!("{key} = "));
+        assert!(spelled, "docs/simulation.md does not say what {key} is");
+        if matches!(key, "do" | "effect") {
+            assert!(page.contains(&format!("`{value}`")), "nor what {key} = {value} does");
+        }
+    }
+    for (name, _) in all() {
+        assert!(page.contains(&format!("`{name}`")), "docs/simulation.md does not have {name}");
+    }
+}
+
 fn mingle_sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mingle-sim")).args(arguments).output().unwrap()
 }
