@@ -44,7 +44,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 /// What a run of `cargo xtask ci` can afford.
 const SOME: usize = 3;
 
