@@ -58,7 +58,7 @@ const STEPS: [Step; 9] = [
         },
     },
     Step { name: "tidy", command: "cargo xtask tidy", work: tidy::check },
-    Step { name: "mutate", command: "cargo xtask mutate --some 3", work: mutate::run_some },
+    Step { name: "mutate", command: "cargo xtask mutate --some 2", work: mutate::run_some },
     Step {
         name: "interop",
         command: "cargo xtask interop",
