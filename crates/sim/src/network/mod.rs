@@ -10,7 +10,6 @@ mod rule;
 
 use std::time::Duration;
 
-use hashbrown::HashMap;
 use mingle_proto::Instant;
 
 pub(crate) use geography::Geography;
@@ -18,11 +17,11 @@ pub use geography::Region;
 pub use latency::Latency;
 pub(crate) use latency::Sampler;
 pub use rule::Carrier;
-pub(crate) use rule::{Effect, Rule, RuleId};
+pub(crate) use rule::{Bursts, Effect, Rule, RuleId};
 
 use crate::nodes::NodeSet;
 use crate::rng::Rng;
-use rule::Memory;
+use rule::{Load, Memories};
 
 /// From one node to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,40 +72,31 @@ pub struct Traffic {
 #[derive(Debug)]
 pub(crate) struct Network {
     geography: Geography,
-    rules: Vec<(RuleId, Rule)>,
-    memories: HashMap<(RuleId, u32, u32), Memory, foldhash::quality::FixedState>,
+    rules: Vec<(RuleId, Rule, Memories)>,
     next: u32,
     pub(crate) traffic: Traffic,
 }
 
 impl Network {
     pub(crate) fn new(geography: Geography) -> Self {
-        Self {
-            geography,
-            rules: Vec::new(),
-            memories: HashMap::with_hasher(foldhash::quality::FixedState::with_seed(0)),
-            next: 0,
-            traffic: Traffic::default(),
-        }
+        Self { geography, rules: Vec::new(), next: 0, traffic: Traffic::default() }
     }
 
     /// Puts a rule in force.
     pub(crate) fn add(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.next);
         self.next += 1;
-        self.rules.push((id, rule));
+        self.rules.push((id, rule, Memories::default()));
         id
     }
 
     pub(crate) fn remove(&mut self, id: RuleId) {
-        self.rules.retain(|(other, _)| *other != id);
-        self.memories.retain(|&(other, _, _), _| other != id);
+        self.rules.retain(|(other, ..)| *other != id);
     }
 
     /// Nothing stands between nodes any more but distance.
     pub(crate) fn clear(&mut self) {
         self.rules.clear();
-        self.memories.clear();
     }
 
     /// Sends a packet on its way; `None` when it is lost.
@@ -117,22 +107,13 @@ impl Network {
         now: Instant,
         rng: &mut Rng,
     ) -> Option<Passage> {
-        let mut passage =
-            Passage { after: self.geography.latency(link, rng), ..Passage::default() };
-        for (id, rule) in &self.rules {
-            if !rule.sees(link, Carrier::Packets) {
-                continue;
-            }
-            let memory = self.memories.entry((*id, link.from, link.to));
-            if !rule.effect.on_packet(&mut passage, memory, bytes, now, rng) {
-                self.traffic.packets_lost += 1;
-                return None;
-            }
+        let passage = self.pass(link, Carrier::Packets, bytes, now, rng);
+        match passage {
+            None => self.traffic.packets_lost += 1,
+            Some(Passage { copy: Some(_), .. }) => self.traffic.packets_doubled += 1,
+            Some(_) => {}
         }
-        if passage.copy.is_some() {
-            self.traffic.packets_doubled += 1;
-        }
-        Some(passage)
+        passage
     }
 
     /// How long a message of a stream takes in one direction; `None` when it never arrives. A stream
@@ -144,14 +125,29 @@ impl Network {
         now: Instant,
         rng: &mut Rng,
     ) -> Option<Passage> {
-        let mut passage =
-            Passage { after: self.geography.latency(link, rng), ..Passage::default() };
-        for (id, rule) in &self.rules {
-            if !rule.sees(link, Carrier::Streams) {
+        self.pass(link, Carrier::Streams, bytes, now, rng)
+    }
+
+    fn pass(
+        &mut self,
+        link: Link,
+        carrier: Carrier,
+        bytes: usize,
+        now: Instant,
+        rng: &mut Rng,
+    ) -> Option<Passage> {
+        let after = self.geography.latency(link, rng);
+        let mut passage = Passage { after, ..Passage::default() };
+        for (_, rule, memories) in &mut self.rules {
+            if !rule.sees(link, carrier) {
                 continue;
             }
-            let memory = self.memories.entry((*id, link.from, link.to));
-            if !rule.effect.on_message(&mut passage, memory, bytes, now, rng) {
+            let mut load = Load { link, bytes, now, memories, rng };
+            let passes = match carrier {
+                Carrier::Streams => rule.effect.on_message(&mut passage, &mut load),
+                Carrier::Packets | Carrier::Both => rule.effect.on_packet(&mut passage, &mut load),
+            };
+            if !passes {
                 return None;
             }
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use hashbrown::hash_map::Entry;
+use hashbrown::HashMap;
 use mingle_proto::Instant;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ pub(crate) enum Effect {
     /// This share is lost, each on its own.
     Loss(Chance),
     /// Loss comes in bursts (Gilbert, 1960; Elliott, 1963): each packet may begin or end one.
-    Bursts { begin: Chance, end: Chance, lost_within: Chance, lost_outside: Chance },
+    Bursts(Bursts),
     /// Everything takes that much longer.
     Delay(Sampler),
     /// This share comes twice, the second time that much later.
@@ -58,15 +58,36 @@ pub(crate) enum Effect {
     Bandwidth { bytes_per_second: u64, queue: u64 },
 }
 
-/// What a rule remembers of a link.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Memory {
-    within_burst: bool,
-    busy_until: Instant0,
+/// Loss that comes in bursts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bursts {
+    pub(crate) begin: Chance,
+    pub(crate) end: Chance,
+    pub(crate) lost_within: Chance,
+    pub(crate) lost_outside: Chance,
 }
 
-/// Nanoseconds of the world's time.
-type Instant0 = u64;
+/// What a rule remembers of the links that it has seen.
+#[derive(Debug, Default)]
+pub(super) struct Memories(HashMap<Link, Memory, foldhash::quality::FixedState>);
+
+/// What a rule remembers of a link.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    within_burst: bool,
+    /// When all that waits has passed, in nanoseconds of the world's time.
+    free_at: u64,
+}
+
+/// What comes to a rule: so many bytes on a link.
+#[derive(Debug)]
+pub(super) struct Load<'a> {
+    pub(super) link: Link,
+    pub(super) bytes: usize,
+    pub(super) now: Instant,
+    pub(super) memories: &'a mut Memories,
+    pub(super) rng: &'a mut Rng,
+}
 
 /// How long a stream waits before it sends again what was lost; doubled every time.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
@@ -83,46 +104,31 @@ impl Rule {
     }
 }
 
-type Place<'a> = Entry<'a, (RuleId, u32, u32), Memory, foldhash::quality::FixedState>;
-
 impl Effect {
     /// Whether the packet passes; how, is written down in `passage`.
-    pub(super) fn on_packet(
-        &self,
-        passage: &mut Passage,
-        memory: Place<'_>,
-        bytes: usize,
-        now: Instant,
-        rng: &mut Rng,
-    ) -> bool {
+    pub(super) fn on_packet(&self, passage: &mut Passage, load: &mut Load<'_>) -> bool {
         match self {
             Self::Cut => return false,
-            Self::Loss(share) => return !rng.chance(*share),
-            Self::Bursts { begin, end, lost_within, lost_outside } => {
-                let memory = memory.or_default();
-                let turn = if memory.within_burst { *end } else { *begin };
-                memory.within_burst ^= rng.chance(turn);
-                let lost = if memory.within_burst { *lost_within } else { *lost_outside };
-                return !rng.chance(lost);
+            Self::Loss(share) => return !load.rng.chance(*share),
+            Self::Bursts(bursts) => {
+                let share = load.loss(bursts);
+                return !load.rng.chance(share);
             }
-            Self::Delay(by) => passage.after += by.draw(rng),
+            Self::Delay(by) => passage.after += by.draw(load.rng),
             Self::Duplicate(share, by) => {
-                if rng.chance(*share) {
-                    passage.copy = Some(passage.after + by.draw(rng));
+                if load.rng.chance(*share) {
+                    passage.copy = Some(passage.after + by.draw(load.rng));
                 }
             }
             Self::Reorder(share, by) => {
-                if rng.chance(*share) {
-                    passage.after += by.draw(rng);
+                if load.rng.chance(*share) {
+                    passage.after += by.draw(load.rng);
                 }
             }
-            Self::Corrupt(share) => passage.corrupt |= rng.chance(*share),
-            Self::Mtu(most) => return bytes <= *most,
+            Self::Corrupt(share) => passage.corrupt |= load.rng.chance(*share),
+            Self::Mtu(most) => return load.bytes <= *most,
             Self::Bandwidth { bytes_per_second, queue } => {
-                let waits = memory.or_default().enqueue(bytes, *bytes_per_second, now);
-                if waits.as_secs_f64() * to_f64(*bytes_per_second) > to_f64(*queue) {
-                    return false;
-                }
+                let Some(waits) = load.enqueue(*bytes_per_second, *queue) else { return false };
                 passage.after += waits;
             }
         }
@@ -130,49 +136,34 @@ impl Effect {
     }
 
     /// Whether the message arrives some time; when, is written down in `passage`.
-    pub(super) fn on_message(
-        &self,
-        passage: &mut Passage,
-        memory: Place<'_>,
-        bytes: usize,
-        now: Instant,
-        rng: &mut Rng,
-    ) -> bool {
+    pub(super) fn on_message(&self, passage: &mut Passage, load: &mut Load<'_>) -> bool {
         match self {
-            Self::Cut => return false,
-            Self::Loss(share) => return resend(passage, *share, bytes, rng),
-            Self::Bursts { begin, end, lost_within, lost_outside } => {
-                let memory = memory.or_default();
-                let turn = if memory.within_burst { *end } else { *begin };
-                memory.within_burst ^= rng.chance(turn);
-                let lost = if memory.within_burst { *lost_within } else { *lost_outside };
-                return resend(passage, lost, bytes, rng);
+            Self::Loss(share) => resend(passage, *share, load),
+            Self::Bursts(bursts) => {
+                let share = load.loss(bursts);
+                resend(passage, share, load)
             }
-            Self::Delay(by) => passage.after += by.draw(rng),
             // The far end puts segments in order and drops what it has.
-            Self::Duplicate(..) => {}
-            Self::Reorder(share, by) => {
-                if rng.chance(*share) {
-                    passage.after += by.draw(rng);
-                }
-            }
-            Self::Corrupt(share) => passage.corrupt |= rng.chance(*share),
-            // Whole segments vanish, over and over.
-            Self::Mtu(most) => return bytes <= *most,
+            Self::Duplicate(..) => true,
+            // A sender waits until there is room.
             Self::Bandwidth { bytes_per_second, .. } => {
-                passage.after += memory.or_default().enqueue(bytes, *bytes_per_second, now);
+                passage.after += load.enqueue(*bytes_per_second, u64::MAX).unwrap_or_default();
+                true
+            }
+            // Of a message that is too long whole segments vanish, over and over.
+            Self::Cut | Self::Delay(_) | Self::Reorder(..) | Self::Corrupt(_) | Self::Mtu(_) => {
+                self.on_packet(passage, load)
             }
         }
-        true
     }
 }
 
 /// A message is lost in part when any of its segments is. Windows are not modelled: one timeout
 /// stands for all that was lost in one round.
-fn resend(passage: &mut Passage, share: Chance, bytes: usize, rng: &mut Rng) -> bool {
-    let mut missing = bytes.div_ceil(SEGMENT).max(1);
+fn resend(passage: &mut Passage, share: Chance, load: &mut Load<'_>) -> bool {
+    let mut missing = load.bytes.div_ceil(SEGMENT).max(1);
     for round in 0..MOST_RETRANSMISSIONS {
-        missing = (0..missing).filter(|_| rng.chance(share)).count();
+        missing = (0..missing).filter(|_| load.rng.chance(share)).count();
         if missing == 0 {
             return true;
         }
@@ -181,16 +172,46 @@ fn resend(passage: &mut Passage, share: Chance, bytes: usize, rng: &mut Rng) -> 
     false
 }
 
-impl Memory {
-    /// How long these bytes wait for those before them, and take to pass.
-    fn enqueue(&mut self, bytes: usize, per_second: u64, now: Instant) -> Duration {
-        let takes = (bytes as u64).saturating_mul(1_000_000_000) / per_second.max(1);
-        self.busy_until = self.busy_until.max(now.as_nanos()).saturating_add(takes);
-        Duration::from_nanos(self.busy_until - now.as_nanos())
+impl Load<'_> {
+    /// The share that is lost now: it may be the first of a burst, or the first after one.
+    fn loss(&mut self, bursts: &Bursts) -> Chance {
+        let memory = self.memories.0.entry(self.link).or_default();
+        let turn = if memory.within_burst { bursts.end } else { bursts.begin };
+        memory.within_burst ^= self.rng.chance(turn);
+        if memory.within_burst { bursts.lost_within } else { bursts.lost_outside }
+    }
+
+    /// How long these bytes wait for those before them, and take to pass; `None` when no more than
+    /// `queue` bytes can wait.
+    fn enqueue(&mut self, bytes_per_second: u64, queue: u64) -> Option<Duration> {
+        let takes = |bytes: u64| bytes.saturating_mul(1_000_000_000) / bytes_per_second.max(1);
+        let memory = self.memories.0.entry(self.link).or_default();
+        let now = self.now.as_nanos();
+        let free = memory.free_at.max(now).saturating_add(takes(self.bytes as u64));
+        if free - now > takes(queue) {
+            return None;
+        }
+        memory.free_at = free;
+        Some(Duration::from_nanos(free - now))
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "bytes per second are far below 2^52")]
-fn to_f64(value: u64) -> f64 {
-    value as f64
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_takes_no_room_in_the_queue() {
+        let effect = Effect::Bandwidth { bytes_per_second: 1_000, queue: 1_000 };
+        let link = Link { from: 0, to: 1 };
+        let (mut memories, mut rng) = (Memories::default(), Rng::new(1));
+        let mut passed = |second: u64| {
+            let now = Instant::from_millis(second * 1_000);
+            let memories = &mut memories;
+            let mut load = Load { link, bytes: 500, now, memories, rng: &mut rng };
+            (0..10).filter(|_| effect.on_packet(&mut Passage::default(), &mut load)).count()
+        };
+        assert_eq!(passed(0), 2);
+        assert_eq!(passed(1), 2, "both have gone, and the other eight never waited");
+    }
 }

@@ -197,13 +197,13 @@ fn value(field: &str, value: impl std::fmt::Display, remedy: impl Into<String>) 
 }
 
 impl Fault {
-    /// Lets `change` at all nodes that it names.
-    pub(crate) fn each_nodes(&mut self, change: &mut dyn FnMut(&mut Nodes)) {
+    /// Lets `change` at all nodes that it names, by field.
+    pub(crate) fn each_nodes(&mut self, change: &mut dyn FnMut(&'static str, &mut Nodes)) {
         match self {
             Self::Start { nodes, with } => {
-                change(nodes);
+                change("nodes", nodes);
                 if let Some(with) = with {
-                    change(with);
+                    change("with", with);
                 }
             }
             Self::Crash { nodes, .. }
@@ -216,52 +216,33 @@ impl Fault {
             | Self::Drift { nodes, .. }
             | Self::Leap { nodes, .. }
             | Self::WallClock { nodes, .. }
-            | Self::Meta { nodes, .. } => change(nodes),
-            Self::Partition { sides, .. } => sides.iter_mut().for_each(change),
+            | Self::Meta { nodes, .. } => change("nodes", nodes),
+            Self::Partition { sides, .. } => {
+                sides.iter_mut().for_each(|side| change("sides", side));
+            }
             Self::Link { from, to, .. } => {
-                change(from);
-                change(to);
+                change("from", from);
+                change("to", to);
             }
             Self::Join { nodes, with } => {
-                change(nodes);
-                change(with);
+                change("nodes", nodes);
+                change("with", with);
             }
             Self::Send { nodes, to, .. } => {
-                change(nodes);
-                change(to);
+                change("nodes", nodes);
+                change("to", to);
             }
-            Self::Forge { to, .. } | Self::Hostile { to, .. } => change(to),
+            Self::Forge { to, .. } | Self::Hostile { to, .. } => change("to", to),
         }
     }
 
     /// The nodes that it names, by field.
-    pub(crate) fn nodes(&self) -> Vec<(&'static str, Nodes)> {
-        match self {
-            Self::Start { nodes, with } => {
-                let with = with.iter().map(|with| ("with", with.clone()));
-                std::iter::once(("nodes", nodes.clone())).chain(with).collect()
-            }
-            Self::Crash { nodes, .. }
-            | Self::Leave { nodes, .. }
-            | Self::RollingRestart { nodes, .. }
-            | Self::Churn { nodes, .. }
-            | Self::Pause { nodes }
-            | Self::Block { nodes }
-            | Self::Slow { nodes, .. }
-            | Self::Drift { nodes, .. }
-            | Self::Leap { nodes, .. }
-            | Self::WallClock { nodes, .. }
-            | Self::Meta { nodes, .. } => vec![("nodes", nodes.clone())],
-            Self::Partition { sides, .. } => {
-                sides.iter().map(|side| ("sides", side.clone())).collect()
-            }
-            Self::Link { from, to, .. } => vec![("from", from.clone()), ("to", to.clone())],
-            Self::Join { nodes, with } => vec![("nodes", nodes.clone()), ("with", with.clone())],
-            Self::Hostile { to, .. } => vec![("to", to.clone())],
-            Self::Send { nodes, to, .. } => vec![("nodes", nodes.clone()), ("to", to.clone())],
-            Self::Forge { to, about, .. } => {
-                vec![("to", to.clone()), ("about", Nodes::one(*about))]
-            }
+    fn nodes(&self) -> Vec<(&'static str, Nodes)> {
+        let mut found = Vec::new();
+        self.clone().each_nodes(&mut |field, nodes| found.push((field, nodes.clone())));
+        if let Self::Forge { about, .. } = self {
+            found.push(("about", Nodes::one(*about)));
         }
+        found
     }
 }

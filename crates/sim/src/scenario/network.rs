@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Carrier, Effect, Geography, Latency, Network, Region, Rule, Sampler};
+use crate::network::{Bursts, Carrier, Effect, Geography, Latency, Network, Region, Rule, Sampler};
 use crate::rng::Chance;
 
 /// What is between the nodes all the time.
@@ -125,12 +125,12 @@ impl Disturbance {
         match self {
             Self::Cut => Effect::Cut,
             Self::Loss { share } => Effect::Loss(Chance::of(*share)),
-            Self::Bursts { begin, end, lost_within, lost_outside } => Effect::Bursts {
+            Self::Bursts { begin, end, lost_within, lost_outside } => Effect::Bursts(Bursts {
                 begin: Chance::of(*begin),
                 end: Chance::of(*end),
                 lost_within: Chance::of(*lost_within),
                 lost_outside: Chance::of(*lost_outside),
-            },
+            }),
             Self::Delay { by } => Effect::Delay(Sampler::of(*by)),
             Self::Duplicate { share, by } => {
                 Effect::Duplicate(Chance::of(*share), Sampler::of(*by))

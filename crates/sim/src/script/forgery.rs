@@ -1,10 +1,9 @@
-use std::net::{Ipv4Addr, SocketAddr};
-
 use mingle_wire::{Alive, Dead, Delegate, Incarnation, Mark, Message, Suspect, Versions};
 
 use super::command::{self, Hosts};
 use super::words::Words;
 use crate::nodes::Nodes;
+use crate::run::NOWHERE;
 use crate::scenario::{self as fault, Fault};
 use crate::world::World;
 
@@ -29,10 +28,6 @@ enum Claim {
     Dead,
     Left,
 }
-
-/// Where forged packets come from, and where nobody is.
-const NOWHERE: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 255, 255, 1)), 7946);
 
 impl Forgery {
     pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, String> {

@@ -105,7 +105,7 @@ fn cut_nodes(scenario: &mut Scenario, nodes: u32) {
     scenario.nodes = nodes;
     scenario.faults.retain_mut(|timed| {
         let mut all_are_left = true;
-        timed.fault.each_nodes(&mut |which| {
+        timed.fault.each_nodes(&mut |_, which| {
             all_are_left &= which.cut(nodes);
         });
         all_are_left
@@ -131,7 +131,7 @@ fn round(time: Duration) -> Duration {
 }
 
 fn fewer(fault: &mut Fault) {
-    fault.each_nodes(&mut |nodes| {
+    fault.each_nodes(&mut |_, nodes| {
         if let Nodes::Ranges(ranges) = nodes {
             let half = ranges.len().div_ceil(2);
             ranges.truncate(half);

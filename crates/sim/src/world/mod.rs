@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use mingle_proto::{
-    Command, Config, ConfigError, Done, Event, ExchangeId, Input, Instant, Local, Member, Node,
-    Recipient, RequestError, RequestId, Room,
+    Command, Config, ConfigError, Done, Event, ExchangeEnd, ExchangeId, Input, Instant, Local,
+    Member, Node, Recipient, RequestError, RequestId, Room,
 };
 use mingle_wire::Incarnation;
 
@@ -218,19 +218,22 @@ impl World {
     }
 
     /// A command from whoever embeds the node. Its request number comes back in the event.
-    pub(crate) fn command(
+    pub(crate) fn command<'c>(
         &mut self,
         host: u32,
-        command: impl FnOnce(RequestId) -> Command<'static>,
+        command: impl FnOnce(RequestId) -> Command<'c>,
     ) -> Option<RequestId> {
-        if !self.host(host).is_up() {
+        let here = self.host_mut(host);
+        if !here.is_up() {
             return None;
         }
-        let here = self.host_mut(host);
         here.next_request += 1;
         let request = RequestId(here.next_request);
         let command = command(request);
-        self.ask(host, request, command);
+        self.watch.asked(self.now, host, request, &command);
+        self.input(host, Input::Command(command));
+        // It may bring a deadline forward, a goodbye's to now.
+        self.plan_wake(host);
         Some(request)
     }
 
@@ -276,40 +279,18 @@ impl World {
 
     pub(crate) fn set_meta(&mut self, host: u32, meta: &[u8]) {
         meta.clone_into(&mut self.host_mut(host).meta);
-        if self.host(host).is_up() {
-            let here = self.host_mut(host);
-            here.next_request += 1;
-            let request = RequestId(here.next_request);
-            let command = Command::SetMeta { request, meta };
-            self.ask(host, request, command);
-        }
+        self.command(host, |request| Command::SetMeta { request, meta });
     }
 
     /// Sends a user message of so many bytes.
     pub(crate) fn send(&mut self, host: u32, to: u32, bytes: usize, stream: bool) {
-        if !self.host(host).is_up() {
-            return;
-        }
         let name = self.host(to).name.clone();
         let to = Recipient::Member(&name);
-        let payload = vec![0x6d; bytes];
-        let here = self.host_mut(host);
-        here.next_request += 1;
-        let request = RequestId(here.next_request);
-        let payload = &payload;
-        let command = if stream {
-            Command::SendStream { request, to, payload }
-        } else {
-            Command::Send { request, to, payload }
-        };
-        self.ask(host, request, command);
-    }
-
-    /// A command may bring a deadline forward, a goodbye's to now.
-    fn ask(&mut self, host: u32, request: RequestId, command: Command<'_>) {
-        self.watch.asked(self.now, host, request, &command);
-        self.input(host, Input::Command(command));
-        self.plan_wake(host);
+        let payload = &vec![0x6d; bytes];
+        self.command(host, |request| match stream {
+            true => Command::SendStream { request, to, payload },
+            false => Command::Send { request, to, payload },
+        });
     }
 
     fn mail(&mut self, to: u32, at: Instant, what: Content) {
@@ -440,6 +421,9 @@ impl World {
             }
             Content::Ended { stream, exchange, end } => {
                 if self.streams.close(stream).is_some() {
+                    if end != ExchangeEnd::Closed {
+                        self.network.traffic.streams_failed += 1;
+                    }
                     self.input(to, Input::ExchangeEnded { exchange, end });
                 }
             }

@@ -100,6 +100,20 @@ fn what_is_changed_on_its_way_is_refused() {
     let effect = Effect::Corrupt(Chance::of(0.05));
     world.network.add(Rule::everywhere(effect));
     world.run_until(seconds(60));
-    assert!(world.network.traffic.packets_corrupted > 5);
+    let traffic = world.network.traffic;
+    assert!(traffic.packets_corrupted > 5);
+    assert!(traffic.streams_corrupted + traffic.streams_failed > 0);
+    assert_eq!(world.watch.checks.findings(), []);
     assert_eq!(disagreements(&world), [""; 0]);
+}
+
+#[test]
+fn streams_to_where_nobody_listens_fail() {
+    let mut world = joining(3, 1);
+    world.run_until(seconds(10));
+    assert_eq!(world.network.traffic.streams_failed, 0);
+    world.stop(2, Stop::ProcessCrashed);
+    world.send(0, 2, 100, true);
+    world.run_until(seconds(11));
+    assert_eq!(world.network.traffic.streams_failed, 1);
 }
