@@ -7,6 +7,7 @@ use mingle_proto::{Config, Node};
 use mingle_wire::State;
 use serde::Serialize;
 
+use crate::run::SEEDS;
 use crate::world::{Host, JOIN_AGAIN, World};
 
 /// Somebody sees something that is not so.
@@ -126,6 +127,6 @@ pub(crate) fn settling_time(world: &World) -> Duration {
     let shortest = config.probe_interval.mul_f64(f64::from(config.suspicion_mult) * log);
     let suspicion = shortest * config.suspicion_max_timeout_mult;
     let exchange = config.push_pull_interval * (1 + doublings.saturating_sub(5));
-    let joining = (JOIN_AGAIN + config.tcp_timeout) * 2;
+    let joining = (JOIN_AGAIN + config.tcp_timeout * SEEDS) * 2;
     (probing + suspicion) * 2 + exchange * (2 + doublings) + joining
 }

@@ -72,7 +72,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// of today.
 const WALL_CLOCK: i64 = 200_000_000;
 /// Whom everybody is told to join: the first few, as operators do it.
-const SEEDS: u32 = 3;
+pub(crate) const SEEDS: u32 = 3;
 
 impl Scenario {
     /// Runs the world of this seed to its end.

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_proto::{Instant, Node};
+use mingle_proto::{Instant, Node, RequestId};
 use mingle_wire::Incarnation;
 
 use super::clock::Clock;
@@ -26,9 +26,13 @@ pub(crate) struct Host {
     pub(crate) meta: Vec<u8>,
     /// What the process wrote down of itself.
     pub(crate) saved: Incarnation,
-    /// Whom it joins until that succeeds.
-    pub(crate) seeds: Vec<u32>,
-    pub(crate) joined: bool,
+    /// Whom it joins, one after another, until one of them answers.
+    pub(super) seeds: Vec<u32>,
+    /// Where among them it is.
+    pub(super) turn: usize,
+    /// The join under way.
+    pub(super) joining: Option<RequestId>,
+    pub(super) joined: bool,
     /// What has arrived and not been looked at.
     pub(super) inbox: VecDeque<Mail>,
     pub(super) inbox_bytes: usize,
@@ -72,6 +76,8 @@ impl Host {
             meta: Vec::new(),
             saved: Incarnation::FIRST,
             seeds: Vec::new(),
+            turn: 0,
+            joining: None,
             joined: false,
             inbox: VecDeque::new(),
             inbox_bytes: 0,

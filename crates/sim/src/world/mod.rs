@@ -127,7 +127,6 @@ impl World {
             let (config, local) = (self.config.clone(), self.local(host));
             let node =
                 Node::among(config, local, seed, self.host(host).clock.read(self.now), &members)?;
-            self.host_mut(host).joined = true;
             self.run_process(host, node);
         }
         Ok(())
@@ -146,12 +145,12 @@ impl World {
         let seed = self.rng.next();
         let here = self.host_mut(host);
         here.saved = launch.incarnation;
-        here.joined = launch.seeds.is_empty();
         here.seeds = launch.seeds;
+        here.seeds.retain(|&seed| seed != host);
         let now = self.host(host).clock.read(self.now);
         let node = Node::new(self.config.clone(), self.local(host), seed, now)?;
         self.run_process(host, node);
-        if !self.host(host).joined {
+        if !self.host(host).seeds.is_empty() {
             self.mail(host, self.now, Content::Join);
         }
         Ok(())
@@ -170,6 +169,7 @@ impl World {
         let now = self.now;
         let here = self.host_mut(host);
         here.life += 1;
+        (here.turn, here.joining, here.joined) = (0, None, false);
         here.condition = Condition::default();
         here.refuses = true;
         here.busy_until = now;
@@ -223,18 +223,25 @@ impl World {
         host: u32,
         command: impl FnOnce(RequestId) -> Command<'c>,
     ) -> Option<RequestId> {
-        let here = self.host_mut(host);
-        if !here.is_up() {
+        if !self.host(host).is_up() {
             return None;
         }
+        let request = self.next_request(host);
+        self.ask(host, request, command(request));
+        Some(request)
+    }
+
+    fn next_request(&mut self, host: u32) -> RequestId {
+        let here = self.host_mut(host);
         here.next_request += 1;
-        let request = RequestId(here.next_request);
-        let command = command(request);
+        RequestId(here.next_request)
+    }
+
+    /// A command may bring a deadline forward, a goodbye's to now.
+    fn ask(&mut self, host: u32, request: RequestId, command: Command<'_>) {
         self.watch.asked(self.now, host, request, &command);
         self.input(host, Input::Command(command));
-        // It may bring a deadline forward, a goodbye's to now.
         self.plan_wake(host);
-        Some(request)
     }
 
     /// Joins whoever is at `with` now.
@@ -433,18 +440,19 @@ impl World {
         self.plan_wake(to);
     }
 
+    /// As the driver does it: all seeds one after another, and again after a while when none answered.
     fn try_join(&mut self, host: u32) {
-        let here = self.host(host);
-        if here.joined || here.seeds.is_empty() {
-            return;
+        let here = self.host_mut(host);
+        if let Some(&seed) = here.seeds.get(here.turn) {
+            here.turn += 1;
+            let request = self.next_request(host);
+            self.host_mut(host).joining = Some(request);
+            let to = self.host(seed).address;
+            self.ask(host, request, Command::Join { request, to });
+        } else if !here.joined {
+            here.turn = 0;
+            self.mail(host, self.now + JOIN_AGAIN, Content::Join);
         }
-        let seeds: Vec<u32> = here.seeds.iter().copied().filter(|&seed| seed != host).collect();
-        if seeds.is_empty() {
-            self.host_mut(host).joined = true;
-            return;
-        }
-        let seed = seeds[self.rng.index(seeds.len())];
-        self.join(host, seed);
     }
 
     /// The only way into a node: one input, and then all outputs.
@@ -476,18 +484,16 @@ impl World {
     fn on_event(&mut self, host: u32, event: &Event) {
         let shown = self.host(host).clock.read(self.now);
         self.watch.event(self.now, host, shown, event);
-        let Event::Completed { result, .. } = event else { return };
-        match result {
-            Ok(Done::Joined { .. }) => self.host_mut(host).joined = true,
-            // Whoever leaves goes, heard or not.
-            Ok(Done::Left { .. }) | Err(RequestError::LeaveTimedOut { .. }) => {
-                self.mail(host, self.now, Content::Exit);
-            }
-            Ok(Done::MetaSet | Done::Sent) => {}
-            Err(_) if !self.host(host).joined => {
-                self.mail(host, self.now + JOIN_AGAIN, Content::Join);
-            }
-            Err(_) => {}
+        let Event::Completed { request, result } = event else { return };
+        // Whoever leaves goes, heard or not.
+        if let Ok(Done::Left { .. }) | Err(RequestError::LeaveTimedOut { .. }) = result {
+            self.mail(host, self.now, Content::Exit);
+        }
+        let here = self.host_mut(host);
+        if here.joining == Some(*request) {
+            here.joined |= result.is_ok();
+            here.joining = None;
+            self.mail(host, self.now, Content::Join);
         }
     }
 }
