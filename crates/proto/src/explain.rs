@@ -34,8 +34,16 @@ fn list(f: &mut fmt::Formatter<'_>, names: &[Arc<str>]) -> fmt::Result {
 impl fmt::Display for ProbeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { waited, helpers, nacks_expected, nacks, stream, health: _ } = self;
-        write!(f, "no answer within {waited:.1?}, neither to us nor to {helpers} helpers")?;
-        write!(f, " ({nacks} of {nacks_expected} said so); by stream: {stream}")
+        write!(f, "no answer within {waited:.1?}")?;
+        match helpers {
+            0 => f.write_str(", and nobody to ask for help")?,
+            1 => f.write_str(", neither to us nor to 1 helper")?,
+            _ => write!(f, ", neither to us nor to {helpers} helpers")?,
+        }
+        if *nacks_expected > 0 {
+            write!(f, " ({nacks} of {nacks_expected} said so)")?;
+        }
+        write!(f, "; by stream: {stream}")
     }
 }
 
@@ -87,5 +95,9 @@ mod tests {
         let expected = "no answer within 1.0s, neither to us nor to 3 helpers \
                         (2 of 3 said so); by stream: no connection";
         assert_eq!(Cause::ProbeFailed(report).to_string(), expected);
+        let alone = ProbeReport { helpers: 0, nacks_expected: 0, nacks: 0, ..report };
+        let expected =
+            "no answer within 1.0s, and nobody to ask for help; by stream: no connection";
+        assert_eq!(Cause::ProbeFailed(alone).to_string(), expected);
     }
 }

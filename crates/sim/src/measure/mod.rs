@@ -105,7 +105,7 @@ struct Concern {
 
 /// How a fault concerns nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Impairment {
     /// They do not run as they should.
     Ill,
     /// Others do not reach them as they should.
@@ -119,10 +119,10 @@ impl Concern {
 }
 
 impl Subject {
-    fn concern(&mut self, trouble: Trouble) -> &mut Concern {
-        match trouble {
-            Trouble::Ill => &mut self.ill,
-            Trouble::Cut => &mut self.cut,
+    fn concern(&mut self, impairment: Impairment) -> &mut Concern {
+        match impairment {
+            Impairment::Ill => &mut self.ill,
+            Impairment::Cut => &mut self.cut,
         }
     }
 
@@ -166,19 +166,19 @@ impl Measures {
     }
 
     /// A fault concerns these nodes from now on.
-    pub(crate) fn trouble(&mut self, hosts: &[u32], trouble: Trouble) {
+    pub(crate) fn impair(&mut self, hosts: &[u32], impairment: Impairment) {
         for &host in hosts {
             if let Some(subject) = self.subjects.get_mut(host as usize) {
-                subject.concern(trouble).faults += 1;
+                subject.concern(impairment).faults += 1;
             }
         }
     }
 
     /// It is over.
-    pub(crate) fn relief(&mut self, now: Instant, hosts: &[u32], trouble: Trouble) {
+    pub(crate) fn relieve(&mut self, now: Instant, hosts: &[u32], impairment: Impairment) {
         for &host in hosts {
             if let Some(subject) = self.subjects.get_mut(host as usize) {
-                let concern = subject.concern(trouble);
+                let concern = subject.concern(impairment);
                 concern.faults = concern.faults.saturating_sub(1);
                 concern.until = concern.until.max(Some(now + self.aftermath));
             }

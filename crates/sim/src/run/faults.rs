@@ -8,7 +8,7 @@ use mingle_wire::{Alive, Dead, Delegate, Incarnation, Mark, Message, Suspect, Ve
 
 use super::{Comeback, Run, Step, Still};
 use crate::hostile;
-use crate::measure::Trouble;
+use crate::measure::Impairment;
 use crate::network::{Carrier, Effect, Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::rng::Chance;
@@ -170,7 +170,7 @@ impl Run<'_> {
         for &host in &hosts {
             self.world.set_condition(host, &change);
         }
-        self.world.watch.measures.trouble(&hosts, Trouble::Ill);
+        self.world.watch.measures.impair(&hosts, Impairment::Ill);
         self.ends(lasts, Step::Still(hosts, until));
     }
 
@@ -179,17 +179,17 @@ impl Run<'_> {
         for &host in &hosts {
             self.world.set_clock(host, |clock, now| clock.set_drift(now, millionths));
         }
-        self.world.watch.measures.trouble(&hosts, Trouble::Ill);
+        self.world.watch.measures.impair(&hosts, Impairment::Ill);
         self.ends(lasts, Step::Still(hosts, Still::Drifting));
     }
 
     fn leap(&mut self, nodes: &Nodes, by: Duration) {
         let hosts = self.pick(nodes);
-        self.world.watch.measures.trouble(&hosts, Trouble::Ill);
+        self.world.watch.measures.impair(&hosts, Impairment::Ill);
         for &host in &hosts {
             self.world.set_clock(host, |clock, now| clock.leap(now, by));
         }
-        self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Ill);
+        self.world.watch.measures.relieve(self.world.now, &hosts, Impairment::Ill);
     }
 
     fn partition(&mut self, sides: &[Nodes], carrier: Carrier, lasts: Option<Duration>) {
@@ -228,7 +228,7 @@ impl Run<'_> {
     }
 
     fn unlink_after(&mut self, lasts: Option<Duration>, rules: Vec<RuleId>, hosts: Vec<u32>) {
-        self.world.watch.measures.trouble(&hosts, Trouble::Cut);
+        self.world.watch.measures.impair(&hosts, Impairment::Cut);
         self.ends(lasts, Step::Unlink(rules, hosts));
     }
 

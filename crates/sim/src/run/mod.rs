@@ -9,7 +9,7 @@ use mingle_proto::{Command, Instant};
 use mingle_wire::Incarnation;
 
 use crate::agreement::{Disagreement, agreement, settling_time};
-use crate::measure::Trouble;
+use crate::measure::Impairment;
 use crate::network::RuleId;
 use crate::nodes::Nodes;
 use crate::outcome::{Came, Outcome};
@@ -251,13 +251,13 @@ impl<'s> Run<'s> {
                 for &host in &hosts {
                     self.end(host, what);
                 }
-                self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Ill);
+                self.world.watch.measures.relieve(self.world.now, &hosts, Impairment::Ill);
             }
             Step::Unlink(rules, hosts) => {
                 for rule in rules {
                     self.world.network.remove(rule);
                 }
-                self.world.watch.measures.relief(self.world.now, &hosts, Trouble::Cut);
+                self.world.watch.measures.relieve(self.world.now, &hosts, Impairment::Cut);
             }
         }
         Ok(())
