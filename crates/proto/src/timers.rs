@@ -35,13 +35,33 @@ pub(crate) enum Timer {
 /// order of [`Timer`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Timers {
+    /// Those of which there is one, in the order of [`SINGLE`].
+    single: [Option<Instant>; SINGLE.len()],
     by_time: BTreeSet<(Instant, Timer)>,
     by_timer: BTreeMap<Timer, Instant>,
 }
 
+const SINGLE: [Timer; 7] = [
+    Timer::Probe,
+    Timer::ProbeTimeout,
+    Timer::ProbeDeadline,
+    Timer::Gossip,
+    Timer::PushPull,
+    Timer::Leave,
+    Timer::Tombstone,
+];
+
 impl Timers {
+    fn slot(&mut self, timer: Timer) -> Option<&mut Option<Instant>> {
+        SINGLE.iter().position(|&single| single == timer).map(|place| &mut self.single[place])
+    }
+
     /// Sets the timer, whether or not it ran.
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(slot) = self.slot(timer) {
+            *slot = Some(at);
+            return;
+        }
         if let Some(old) = self.by_timer.insert(timer, at) {
             self.by_time.remove(&(old, timer));
         }
@@ -49,28 +69,34 @@ impl Timers {
     }
 
     pub(crate) fn cancel(&mut self, timer: Timer) {
-        if let Some(at) = self.by_timer.remove(&timer) {
+        if let Some(slot) = self.slot(timer) {
+            *slot = None;
+        } else if let Some(at) = self.by_timer.remove(&timer) {
             self.by_time.remove(&(at, timer));
         }
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.by_time.first().map(|&(at, _)| at)
+        let single = self.single.iter().flatten().min();
+        single.copied().into_iter().chain(self.by_time.first().map(|&(at, _)| at)).min()
     }
 
     /// Takes out the earliest timer that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Timer> {
-        let &(at, timer) = self.by_time.first()?;
+        let single = self.single.iter().zip(SINGLE).filter_map(|(at, timer)| Some(((*at)?, timer)));
+        let (at, timer) = single.chain(self.by_time.first().copied()).min()?;
         if at > now {
             return None;
         }
-        self.by_time.pop_first();
-        self.by_timer.remove(&timer);
+        self.cancel(timer);
         Some(timer)
     }
 
     pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
-        self.by_timer.get(&timer).copied()
+        match SINGLE.iter().position(|&single| single == timer) {
+            Some(place) => self.single[place],
+            None => self.by_timer.get(&timer).copied(),
+        }
     }
 }
 
@@ -83,6 +109,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(Timer::Gossip, Instant::from_millis(20));
         timers.set(Timer::Probe, Instant::from_millis(20));
+        timers.set(Timer::Relay(SeqNo(7)), Instant::from_millis(20));
         timers.set(Timer::PushPull, Instant::from_millis(10));
         timers.set(Timer::PushPull, Instant::from_millis(30));
         timers.set(Timer::Leave, Instant::from_millis(1));
@@ -91,7 +118,7 @@ mod tests {
         assert_eq!(timers.pop(Instant::from_millis(19)), None);
         let now = Instant::from_millis(40);
         let fired: Vec<_> = std::iter::from_fn(|| timers.pop(now)).collect();
-        assert_eq!(fired, [Timer::Probe, Timer::Gossip, Timer::PushPull]);
+        assert_eq!(fired, [Timer::Probe, Timer::Relay(SeqNo(7)), Timer::Gossip, Timer::PushPull]);
         assert_eq!(timers.next(), None);
     }
 }

@@ -1,5 +1,7 @@
 //! Periodic sending, and what time does to members that are gone.
 
+use std::time::Duration;
+
 use super::exchanges::Purpose;
 use super::writing::Intent;
 use super::{Leaving, Node};
@@ -12,7 +14,7 @@ use crate::{Cause, Change, Counter, Evidence, Instant, Tombstones, Via};
 impl Node {
     /// Spec 9.2. Each chosen member is one transmission.
     pub(super) fn on_gossip_tick(&mut self) {
-        self.timers.set(Timer::Gossip, self.now + self.config.gossip_interval);
+        self.next_gossip = self.now + self.config.gossip_interval;
         if self.broadcasts.is_empty() {
             return;
         }
@@ -32,6 +34,21 @@ impl Node {
         }
         self.intents.extend(chosen.iter().map(|&to| Intent::Gossip { to }));
         self.scratch.chosen = chosen;
+    }
+
+    /// Whoever has nothing to tell sleeps through the ticks. While a suspicion runs it does not: how
+    /// late they are says whether we are the one who is slow.
+    pub(super) fn wait_for_gossip(&mut self) {
+        if self.broadcasts.is_empty() && self.suspicions.is_empty()
+            || self.timers.deadline(Timer::Gossip).is_some()
+        {
+            return;
+        }
+        let interval = self.config.gossip_interval.max(Duration::from_nanos(1));
+        let missed = self.now.since(self.next_gossip).as_nanos().div_ceil(interval.as_nanos());
+        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+        self.next_gossip = self.next_gossip + interval.saturating_mul(missed);
+        self.timers.set(Timer::Gossip, self.next_gossip);
     }
 
     /// Spec section 10.
@@ -60,7 +77,7 @@ impl Node {
             cause: Cause::Expired,
             via: Via::Own,
             last_ack: slot.last_ack_age(self.now),
-            lag: std::time::Duration::ZERO,
+            lag: Duration::ZERO,
         };
         let belief = slot.belief();
         self.emit_change(Change::Reaped, key, evidence);

@@ -61,6 +61,8 @@ pub struct Node {
     members: Members,
     tombstones: Tombstones,
     timers: Timers,
+    /// The next tick of gossip, if there is anything to tick for by then.
+    next_gossip: Instant,
     awareness: Awareness,
     broadcasts: Broadcasts,
     probe: Option<Probe>,
@@ -123,6 +125,7 @@ impl Node {
             members: Members::new(profile, incarnation, index_seed, now),
             tombstones: Tombstones::default(),
             timers: Timers::default(),
+            next_gossip: now,
             awareness: Awareness::new(config.awareness_max_multiplier),
             broadcasts: Broadcasts::default(),
             probe: None,
@@ -178,17 +181,19 @@ impl Node {
     /// Announces the node and starts its periods, each after a random part of it (spec 8.1).
     fn start(&mut self) {
         self.queue_alive(MemberKey::LOCAL);
-        self.set_after_part(Timer::Probe, self.config.probe_interval);
-        self.set_after_part(Timer::Gossip, self.config.gossip_interval);
+        let probe_at = self.after_part(self.config.probe_interval);
+        self.timers.set(Timer::Probe, probe_at);
+        self.next_gossip = self.after_part(self.config.gossip_interval);
+        self.wait_for_gossip();
         if !self.config.push_pull_interval.is_zero() {
-            self.set_after_part(Timer::PushPull, self.config.push_pull_interval);
+            let push_pull_at = self.after_part(self.config.push_pull_interval);
+            self.timers.set(Timer::PushPull, push_pull_at);
         }
     }
 
-    fn set_after_part(&mut self, timer: Timer, interval: Duration) {
+    fn after_part(&mut self, interval: Duration) -> Instant {
         let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
-        let part = Duration::from_nanos(self.rng.below(nanos));
-        self.timers.set(timer, self.now + part);
+        self.now + Duration::from_nanos(self.rng.below(nanos))
     }
 
     /// Takes in one input at `now`, which is not before any earlier one.
@@ -209,6 +214,7 @@ impl Node {
             Input::Timeout => self.on_timeout(),
             Input::Command(command) => self.on_command(command),
         }
+        self.wait_for_gossip();
         #[cfg(debug_assertions)]
         if self.members.len() <= SMALL_ENOUGH_TO_CHECK {
             self.check();
