@@ -201,6 +201,15 @@ impl Members {
         key
     }
 
+    /// Makes room for so many members, all in all.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.slots.reserve_exact(count.saturating_sub(self.slots.len()));
+        self.ring.reserve_exact(count.saturating_sub(self.ring.len()));
+        let (seed, slots) = (self.seed, &self.slots);
+        let missing = count.saturating_sub(self.index.len());
+        self.index.reserve(missing, |&slot| rehash(seed, slots, slot));
+    }
+
     fn store(&mut self, profile: Profile, incarnation: Incarnation, now: Instant) -> MemberKey {
         let slot = Slot {
             profile,

@@ -52,10 +52,12 @@ impl Node {
     }
 
     /// Spec section 10.
+    pub(super) fn push_pull_interval(&self) -> Duration {
+        formulas::push_pull_interval(self.config.push_pull_interval, self.members.len())
+    }
+
     pub(super) fn on_push_pull_tick(&mut self) {
-        let interval =
-            formulas::push_pull_interval(self.config.push_pull_interval, self.members.len());
-        self.timers.set(Timer::PushPull, self.now + interval);
+        self.timers.set(Timer::PushPull, self.now + self.push_pull_interval());
         let mut chosen = std::mem::take(&mut self.scratch.chosen);
         let alive = |_, slot: &crate::members::Slot| slot.state == mingle_wire::State::Alive;
         self.members.pick(&mut self.rng, 1, alive, &mut chosen);

@@ -168,6 +168,8 @@ impl Node {
     ) -> Result<Self, ConfigError> {
         let mut node = Self::new(config, local, seed, now)?;
         node.broadcasts.remove(MemberKey::LOCAL);
+        let members = members.into_iter();
+        node.members.reserve(members.size_hint().0.min(node.config.max_members as usize));
         for member in members {
             let is_new = node.members.find(member.name()).is_none();
             if is_new && node.members.len() < node.config.max_members as usize {
@@ -175,6 +177,7 @@ impl Node {
                 node.members.insert(profile, incarnation, now, &mut node.rng);
             }
         }
+        node.wait_for_push_pull();
         Ok(node)
     }
 
@@ -185,9 +188,13 @@ impl Node {
         self.timers.set(Timer::Probe, probe_at);
         self.next_gossip = self.after_part(self.config.gossip_interval);
         self.wait_for_gossip();
+        self.wait_for_push_pull();
+    }
+
+    fn wait_for_push_pull(&mut self) {
         if !self.config.push_pull_interval.is_zero() {
-            let push_pull_at = self.after_part(self.config.push_pull_interval);
-            self.timers.set(Timer::PushPull, push_pull_at);
+            let at = self.after_part(self.push_pull_interval());
+            self.timers.set(Timer::PushPull, at);
         }
     }
 
