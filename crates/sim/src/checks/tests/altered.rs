@@ -13,7 +13,7 @@ type Alteration = fn(&mut Vec<Call>);
 
 /// The history is in order, and the checker sees each of these.
 fn check(checker: Checker, alterations: &[(&str, Alteration)]) {
-    let (calls, outcome) = recorded(BUSY, 1);
+    let (calls, outcome) = recorded(BUSY, 2);
     assert_eq!(outcome.findings, []);
     assert_eq!(told(&calls, |_| true).findings(), []);
     for (what, alter) in alterations {
