@@ -58,7 +58,13 @@ checkers! {
     Requests = "requests", Any;
     /// Exchanges have numbers of their own, and nothing is said on one that is not open.
     Exchanges = "exchanges", Any;
-    /// A node that was woken does not want to be woken at the same instant for ever.
+    /// Each live member is pinged within two rounds.
+    Probing = "probing", Small;
+    /// Whoever went down is forgotten when its time is up and not before, and no suspicion runs longer
+    /// than its accusers warrant.
+    Deadlines = "deadlines", Small;
+    /// A node that was woken does not want to be woken at the same instant for ever, and one that has
+    /// something to tell wants to be woken within a gossip interval.
     Progress = "progress", Any;
     /// What was changed on its way is refused.
     Corruption = "corruption", Any;

@@ -7,6 +7,7 @@
 
 mod answers;
 mod bounds;
+mod deadlines;
 mod desk;
 mod evidence;
 mod exchanges;
@@ -16,6 +17,7 @@ mod incarnations;
 mod names;
 mod order;
 mod packets;
+mod probing;
 mod progress;
 mod requests;
 mod resurrection;
@@ -40,11 +42,13 @@ use crate::network::Traffic;
 use crate::scenario::{Fault, Scenario};
 use crate::watch::{Onlooker, Sent, Stop, Turn};
 use answers::{Answers, Handled};
+use deadlines::Deadlines;
 use desk::{Checker, Depth, Desk};
 use exchanges::Exchanges;
 use fingerprints::Fingerprints;
 use incarnations::Incarnations;
 use names::{NameId, Names};
+use probing::Probing;
 use progress::Progress;
 use requests::Requests;
 use resurrection::Resurrection;
@@ -95,6 +99,8 @@ struct Shadows {
     fingerprints: Fingerprints,
     transmits: Transmits,
     answers: Answers,
+    probing: Probing,
+    deadlines: Deadlines,
     occasion: Occasion,
     /// Where processes were ever started. What comes from elsewhere is forged.
     addresses: BTreeSet<SocketAddr>,
@@ -162,11 +168,14 @@ impl Shadows {
         self.addresses.insert(local.address().socket_addr());
         self.transmits.started(host);
         self.answers.started(host, node);
+        self.deadlines.started(host, node);
+        let view = View::of(node, &mut self.names);
+        self.probing.started(host, &view);
         let host = host as usize;
         if self.views.len() <= host {
             self.views.resize_with(host + 1, || None);
         }
-        self.views[host] = Some(View::of(node, &mut self.names));
+        self.views[host] = Some(view);
     }
 
     fn stopped(&mut self, host: u32) {
@@ -178,6 +187,7 @@ impl Shadows {
     }
 
     fn before(&mut self, config: &Config, host: u32, input: &Input<'_>) {
+        self.deadlines.before();
         self.occasion = match input {
             Input::Timeout => Occasion::Woken,
             _ => Occasion::Answering,
@@ -185,6 +195,7 @@ impl Shadows {
         let Input::Packet { from, received, body } = *input else {
             return self.answers.input(host, input);
         };
+        self.deadlines.packet(&mut self.names, host, body);
         if let Some(Ok(first)) = memberlist::messages(body).next() {
             self.answers.packet(config, host, received, &first);
             if let Message::IndirectPing(_) = first {
@@ -199,7 +210,8 @@ impl Shadows {
     }
 
     fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
-        let Self { names, verdicts, transmits, answers, .. } = self;
+        let Self { names, views, verdicts, transmits, answers, probing, .. } = self;
+        let view = views.get(packet.host as usize).and_then(Option::as_ref);
         let occasion = self.occasion;
         let messages = memberlist::part_count(packet.body);
         let mut first = None;
@@ -214,6 +226,9 @@ impl Shadows {
             transmits.claim(names, &message, first, messages, occasion);
             if occasion != Occasion::Relaying {
                 answers.sent(names, packet.host, &message);
+                if let Some(view) = view {
+                    probing.sent(desk, names, view, packet.host, &message);
+                }
             }
         }
     }
@@ -234,12 +249,15 @@ impl Shadows {
         let before = view.get(id);
         let step = order::Step { id, change, before, after: member, evidence, beliefs, shown };
         order::told(desk, view, step);
+        let after = (change != Change::Reaped).then_some(member.state);
+        self.probing.told(host, view, id, after);
         view.change(id, change, member, evidence);
         self.transmits.told(id, change);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
         let case = Case { host, me, about: id, change, member, evidence, shown, count };
         self.resurrection.told(desk, config, names, case);
+        self.deadlines.told(desk, &mut self.names, config, case);
         if !self.has_crowd {
             self.verdicts.told(desk, &mut self.names, config, case);
         }
@@ -251,6 +269,7 @@ impl Shadows {
         let config = node.config();
         self.transmits.handled(desk, &self.names, config, host, node);
         self.answers.handled(config, step);
+        self.deadlines.handled(desk, &self.names, config, step);
         order::handled(desk, view);
         view.handled(desk, &mut self.names, node);
         self.fingerprints.handled(desk, host, view.digest(), node);
@@ -350,6 +369,7 @@ impl Onlooker for Checks {
         self.incarnations.handled(&mut self.desk, host, node.local_incarnation());
         bounds::handled(&mut self.desk, node);
         self.requests.handled(&mut self.desk, host, node.config());
+        Progress::handled(&mut self.desk, shown, node);
         if self.is_woken {
             self.progress.woken(&mut self.desk, host, shown, node);
         }

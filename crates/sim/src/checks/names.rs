@@ -6,6 +6,11 @@ use hashbrown::HashMap;
 pub(super) struct NameId(u32);
 
 impl NameId {
+    /// The name that was heard of after so many others.
+    pub(super) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("there are far fewer names than 2^32"))
+    }
+
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
@@ -29,8 +34,7 @@ impl Names {
         if let Some(&id) = self.ids.get(name) {
             return id;
         }
-        let number = u32::try_from(self.names.len()).expect("there are far fewer names than 2^32");
-        let id = NameId(number);
+        let id = NameId::at(self.names.len());
         self.ids.insert(name.into(), id);
         self.names.push(name.into());
         id

@@ -19,6 +19,19 @@ impl Progress {
         self.0[host] = 0;
     }
 
+    /// Whoever has something to tell gossips (spec 9.2).
+    pub(super) fn handled(desk: &mut Desk, shown: Instant, node: &Node) {
+        let queued = node.queued();
+        if queued == 0 {
+            return;
+        }
+        let due = node.poll_timeout();
+        let latest = shown + node.config().gossip_interval;
+        desk.check(Checker::Progress, due.is_some_and(|due| due <= latest), || {
+            format!("{queued} claims wait at {shown:?}, and it wants to be woken at {due:?}")
+        });
+    }
+
     /// The node was woken.
     pub(super) fn woken(&mut self, desk: &mut Desk, host: u32, shown: Instant, node: &Node) {
         let Some(in_a_row) = self.0.get_mut(host as usize) else { return };

@@ -66,6 +66,18 @@ impl View {
         self.count
     }
 
+    /// How many others are alive or suspect.
+    pub(super) fn live_others(&self) -> usize {
+        let me = self.get(self.me).is_some_and(|me| me.state.is_live());
+        self.live - usize::from(me)
+    }
+
+    /// All that are known but for the observer.
+    pub(super) fn others(&self) -> impl Iterator<Item = (NameId, &Member)> {
+        let ids = (0..self.members.len()).map(NameId::at);
+        ids.filter(|&id| id != self.me).filter_map(|id| Some((id, self.get(id)?)))
+    }
+
     pub(super) fn digest(&self) -> u128 {
         self.digest
     }

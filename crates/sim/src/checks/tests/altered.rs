@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::*;
 
 /// One thing made wrong in a history.
-type Alteration = fn(&mut Vec<Call>);
+pub(super) type Alteration = fn(&mut Vec<Call>);
 
 /// The history is in order, and the checker sees each of these.
-fn check(checker: Checker, alterations: &[(&str, Alteration)]) {
+pub(super) fn check(checker: Checker, alterations: &[(&str, Alteration)]) {
     let (calls, outcome) = recorded(BUSY, 2);
     assert_eq!(outcome.findings, []);
     assert_eq!(told(&calls, |_| true).findings(), []);
@@ -27,12 +27,12 @@ fn check(checker: Checker, alterations: &[(&str, Alteration)]) {
 }
 
 /// Changes the first call that can be changed so.
-fn first(calls: &mut [Call], change: impl FnMut(&mut Call) -> bool) -> usize {
+pub(super) fn first(calls: &mut [Call], change: impl FnMut(&mut Call) -> bool) -> usize {
     calls.iter_mut().position(change).expect("the history has something to change")
 }
 
 /// Changes the first event of this kind that can be changed so.
-fn event(
+pub(super) fn event(
     calls: &mut [Call],
     kind: Change,
     mut change: impl FnMut(&mut Member, &mut Evidence) -> bool,

@@ -3,6 +3,7 @@
 mod altered;
 mod clean;
 mod history;
+mod timely;
 
 use mingle_proto::Via;
 

@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mingle_proto::{Cause, Change, Config, Instant, Lateness, Node};
+use mingle_wire::{Incarnation, Message, State, memberlist};
+
+use super::answers::Handled;
+use super::desk::{Checker, Desk};
+use super::formulas::Bounds;
+use super::names::{NameId, Names};
+use super::verdicts::Case;
+
+/// What nodes must do in time: end suspicions, and forget who went down.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines {
+    hosts: Vec<Host>,
+    /// Accusations that came in this step.
+    accusations: Vec<Accusation>,
+    /// Steps of all hosts.
+    steps: u64,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    /// When it wanted to be woken.
+    due: Option<Instant>,
+    /// When those who are down are forgotten.
+    down: BTreeMap<NameId, Instant>,
+    suspicions: BTreeMap<NameId, Suspicion>,
+    /// The first of all these; `None` when it has to be looked for, or there is none.
+    first: Option<(Instant, NameId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Accusation {
+    about: NameId,
+    incarnation: Incarnation,
+    by: NameId,
+}
+
+/// A suspicion as it is seen from outside.
+#[derive(Debug)]
+struct Suspicion {
+    /// The step in which it began.
+    step: u64,
+    since: Instant,
+    incarnation: Incarnation,
+    bounds: Bounds,
+    /// Who accused in packets, the first accuser first. Our own accusations are not seen from here.
+    accusers: Vec<NameId>,
+    /// What the accused got on top because the observer was late.
+    granted: Duration,
+    /// When it has run out whatever else happened.
+    ends: Instant,
+}
+
+/// The formulas give milliseconds.
+const ROUNDING: Duration = Duration::from_millis(1);
+
+impl Deadlines {
+    pub(super) fn started(&mut self, host: u32, node: &Node) {
+        let host = host as usize;
+        if self.hosts.len() <= host {
+            self.hosts.resize_with(host + 1, Host::default);
+        }
+        self.hosts[host] = Host { due: node.poll_timeout(), ..Host::default() };
+    }
+
+    /// A host is about to take something in.
+    pub(super) fn before(&mut self) {
+        self.steps += 1;
+        self.accusations.clear();
+    }
+
+    /// A packet comes; only what it says of suspects matters.
+    pub(super) fn packet(&mut self, names: &mut Names, host: u32, body: &[u8]) {
+        let Some(host) = self.hosts.get(host as usize) else { return };
+        if host.suspicions.is_empty() {
+            return;
+        }
+        for message in memberlist::messages(body) {
+            let Ok(Message::Suspect(claim)) = message else { continue };
+            let (about, by) = (names.id(claim.node), names.id(claim.from));
+            self.accusations.push(Accusation { about, incarnation: claim.incarnation, by });
+        }
+    }
+
+    pub(super) fn told(
+        &mut self,
+        desk: &mut Desk,
+        names: &mut Names,
+        config: &Config,
+        case: Case<'_>,
+    ) {
+        let Case { about, change, member, shown, .. } = case;
+        let Some(host) = self.hosts.get_mut(case.host as usize) else { return };
+        if about == case.me {
+            return;
+        }
+        if change == Change::Reaped {
+            let deadline = host.down.remove(&about);
+            desk.check(Checker::Deadlines, deadline.is_some_and(|at| shown >= at), || {
+                let whom = member.name();
+                format!("{whom} is forgotten at {shown:?}, and was to be kept until {deadline:?}")
+            });
+        } else if member.state.is_live() {
+            host.down.remove(&about);
+        } else {
+            host.down.entry(about).or_insert(shown + config.reap_time);
+        }
+        if member.state != State::Suspect {
+            host.suspicions.remove(&about);
+        } else if matches!(change, Change::Suspected | Change::Renewed) {
+            let suspicion = Suspicion::new(names, config, case, self.steps);
+            host.suspicions.insert(about, suspicion);
+        }
+        host.first = None;
+    }
+
+    /// Whoever has a deadline wants to be woken for it.
+    pub(super) fn handled(
+        &mut self,
+        desk: &mut Desk,
+        names: &Names,
+        config: &Config,
+        step: Handled<'_>,
+    ) {
+        let Some(host) = self.hosts.get_mut(step.host as usize) else { return };
+        let lag = host.due.map_or(Duration::ZERO, |due| step.shown.since(due));
+        let doubts = config.rules.lateness == Lateness::DoubtsItself;
+        if step.is_woken && doubts && lag > config.probe_interval {
+            host.grant(lag, self.steps);
+        }
+        for accusation in self.accusations.drain(..) {
+            host.confirm(accusation, self.steps);
+        }
+        host.due = step.node.poll_timeout();
+        host.first = host.first.or_else(|| host.look_for_first());
+        let Some((at, about)) = host.first else { return };
+        let in_time = host.due.is_some_and(|due| due <= at);
+        desk.check(Checker::Deadlines, in_time, || {
+            let (whom, due) = (names.name(about), host.due);
+            match host.suspicions.get(&about) {
+                Some(runs) => format!("it sleeps until {due:?} while it suspects {whom}: {runs:?}"),
+                None => format!("it sleeps until {due:?}, and knows {whom} until {at:?} only"),
+            }
+        });
+    }
+}
+
+impl Host {
+    fn look_for_first(&self) -> Option<(Instant, NameId)> {
+        let down = self.down.iter().map(|(&about, &at)| (at, about));
+        let suspected = self.suspicions.iter().map(|(&about, runs)| (runs.ends, about));
+        down.chain(suspected).min()
+    }
+
+    fn grant(&mut self, lag: Duration, step: u64) {
+        for suspicion in self.suspicions.values_mut().filter(|it| it.step < step) {
+            suspicion.granted = suspicion.granted.saturating_add(lag);
+            suspicion.set_end();
+        }
+        self.first = None;
+    }
+
+    /// Counts an accuser of a suspicion that ran before this step.
+    fn confirm(&mut self, accusation: Accusation, step: u64) {
+        let Accusation { about, incarnation, by } = accusation;
+        let Some(suspicion) = self.suspicions.get_mut(&about) else { return };
+        let counts = suspicion.step < step && suspicion.incarnation == incarnation;
+        if counts && !suspicion.accusers.contains(&by) {
+            suspicion.accusers.push(by);
+            suspicion.set_end();
+            self.first = None;
+        }
+    }
+}
+
+impl Suspicion {
+    fn new(names: &mut Names, config: &Config, case: Case<'_>, step: u64) -> Self {
+        let by = match &case.evidence.cause {
+            Cause::Accused { by } => names.id(by),
+            _ => case.me,
+        };
+        let mut suspicion = Self {
+            step,
+            since: case.shown,
+            incarnation: case.member.incarnation,
+            bounds: Bounds::of(config, case.count),
+            accusers: vec![by],
+            granted: Duration::ZERO,
+            ends: case.shown,
+        };
+        suspicion.set_end();
+        suspicion
+    }
+
+    fn set_end(&mut self) {
+        let confirmed = u32::try_from(self.accusers.len() - 1).unwrap_or(u32::MAX);
+        let total = self.bounds.least(confirmed.min(self.bounds.wanted));
+        self.ends = self.since + total + self.granted + ROUNDING;
+    }
+}
