@@ -8,8 +8,12 @@ mod script;
 mod swarm;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+/// Where nobody watches the progress of something long, a line as often as this.
+const BETWEEN_LINES: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Parser)]
 #[command(

@@ -1,12 +1,11 @@
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mingle_sim::{Outcome, Progress, Scenario, Verdict};
 
-use super::Failure;
+use super::{BETWEEN_LINES, Failure};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -94,11 +93,10 @@ impl How {
         let progress = Progress::default();
         let over = AtomicBool::new(false);
         let result = std::thread::scope(|scope| {
-            if std::io::stderr().is_terminal() {
-                scope.spawn(|| show(scenario, &progress, &over));
-            }
+            let shown = scope.spawn(|| show(scenario, &progress, &over));
             let result = mingle_sim::repeat(scenario, &seeds, at_a_time, &progress);
             over.store(true, Ordering::Relaxed);
+            shown.thread().unpark();
             result
         });
         result.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
@@ -130,18 +128,26 @@ fn to_f64(bytes: u64) -> f64 {
 /// How often progress is drawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// Draws how far all worlds are until they are over. The calm after the faults is not counted: it
-/// ends as soon as all agree.
+/// Draws how far all worlds are until they are over, or says it now and then where nobody watches.
+/// The calm after the faults is not counted: it ends as soon as all agree.
 fn show(scenario: &Scenario, progress: &Progress, over: &AtomicBool) {
     let all = scenario.duration.as_secs().max(1) * u64::from(scenario.repetitions);
     let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
     let template = "{prefix} {bar:30} {pos}/{len} s of the worlds' time, {msg}, {elapsed}";
     bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
     bar.set_prefix(scenario.name.clone());
+    let (began, mut lines) = (Instant::now(), 1);
     while !over.load(Ordering::Relaxed) {
-        bar.set_position(progress.simulated().as_secs().min(all));
-        bar.set_message(format!("{} of {} done", progress.done(), scenario.repetitions));
-        std::thread::sleep(REDRAW);
+        let passed = progress.simulated().as_secs().min(all);
+        let done = format!("{} of {} done", progress.done(), scenario.repetitions);
+        if bar.is_hidden() && began.elapsed() >= BETWEEN_LINES * lines {
+            lines += 1;
+            let (name, seconds) = (&scenario.name, began.elapsed().as_secs());
+            eprintln!("{name}: {passed}/{all} s of the worlds' time, {done}, {seconds} s");
+        }
+        bar.set_position(passed);
+        bar.set_message(done);
+        std::thread::park_timeout(REDRAW);
     }
     bar.finish_and_clear();
 }

@@ -2,13 +2,13 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mingle_sim::swarm::{self, Ran, Shrunk, Swept, Trouble};
 use serde_json::json;
 
-use super::Failure;
+use super::{BETWEEN_LINES, Failure};
 
 /// Run many worlds, each drawn from its seed, and stop at the first that goes wrong.
 #[derive(Debug, clap::Args)]
@@ -72,9 +72,6 @@ struct Progress {
     simulated: f64,
     inputs: u64,
 }
-
-/// Where nobody watches, a line as often as this.
-const BETWEEN_LINES: Duration = Duration::from_secs(20);
 
 impl Progress {
     fn new(options: &Options) -> Self {
