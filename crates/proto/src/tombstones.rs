@@ -27,14 +27,16 @@ impl Tombstones {
         self.by_name.get(name).copied()
     }
 
-    /// Remembers what was last believed; the higher of two beliefs stays. Gives back how many old
-    /// ones had to go.
+    /// Remembers what was last believed; the higher of two beliefs stays, and the pause since its
+    /// subject was told goes on. Gives back how many old ones had to go.
     pub(crate) fn set(&mut self, name: &str, belief: Belief, now: Instant, most: u32) -> u64 {
-        if self.get(name).is_some_and(|held| held.belief >= belief) {
+        let held = self.get(name);
+        if held.is_some_and(|held| held.belief >= belief) {
             return 0;
         }
         let name: Arc<str> = name.into();
-        self.by_name.insert(Arc::clone(&name), Tombstone { belief, since: now, told: None });
+        let told = held.and_then(|held| held.told);
+        self.by_name.insert(Arc::clone(&name), Tombstone { belief, since: now, told });
         self.ages.push_back((now, name));
         let mut dropped = 0;
         while self.by_name.len() > most as usize && self.drop_oldest() {
@@ -53,6 +55,13 @@ impl Tombstones {
         }
         tombstone.told = Some(now);
         true
+    }
+
+    /// Notes when its subject was last told, before it was forgotten.
+    pub(crate) fn note_told(&mut self, name: &str, told: Option<Instant>) {
+        if let Some(tombstone) = self.by_name.get_mut(name) {
+            tombstone.told = tombstone.told.max(told);
+        }
     }
 
     /// Takes a tombstone away because its name is back.
@@ -105,6 +114,20 @@ mod tests {
         }
         assert!(tombstones.get("a").is_none());
         assert!(tombstones.get("b").is_some() && tombstones.get("c").is_some());
+    }
+
+    #[test]
+    fn its_subject_is_told_once_in_a_pause_whatever_else_is_heard_of_it() {
+        let mut tombstones = Tombstones::default();
+        let pause = Duration::from_secs(1);
+        let [told, soon, later] = [5_000, 5_400, 6_000].map(Instant::from_millis);
+        tombstones.set("a", dead(1), soon, 9);
+        tombstones.note_told("a", Some(told));
+        assert!(!tombstones.may_tell("a", soon, pause));
+        tombstones.set("a", dead(2), soon, 9);
+        assert!(!tombstones.may_tell("a", soon, pause));
+        assert!(tombstones.may_tell("a", later, pause));
+        assert!(!tombstones.may_tell("a", later, pause));
     }
 
     #[test]

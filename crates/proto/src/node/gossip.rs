@@ -89,9 +89,10 @@ impl Node {
             self.timers.cancel(Timer::ProbeDeadline);
         }
         self.broadcasts.remove(key);
-        self.told.remove(&key);
+        let told = self.told.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);
+        self.tombstones.note_told(member.name(), told);
     }
 
     /// Leaves a tombstone where the rules keep them.
