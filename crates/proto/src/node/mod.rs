@@ -388,6 +388,12 @@ impl Node {
         self.broadcasts.len()
     }
 
+    /// How many exchanges are under way that we dialled, or are about to dial.
+    #[must_use]
+    pub fn open_exchanges(&self) -> usize {
+        self.exchanges.len()
+    }
+
     /// What has been counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -54,9 +54,22 @@ checkers! {
     Evidence = "evidence", Any;
     /// What evidence says of answers and nacks is what came.
     Answers = "answers", Small;
+    /// Whoever is pinged answers at once, and no acks go out that nobody asked for.
+    Pings = "pings", Small;
+    /// Whoever is asked to ping somebody else does, and says once and in time what came of it.
+    Relays = "relays", Small;
+    /// Others than the target of a probe are asked to ping it, each once.
+    Helpers = "helpers", Small;
+    /// Each packet of a gossip tick goes to another member.
+    Gossip = "gossip", Small;
+    /// A member is told only so often what is held against it.
+    Corrections = "corrections", Small;
+    /// A view on a stream is the whole view, an answer the one before merging what it answers.
+    Shown = "shown views", Small;
     /// Every request is answered once, and in time.
     Requests = "requests", Any;
-    /// Exchanges have numbers of their own, and nothing is said on one that is not open.
+    /// Exchanges have numbers of their own, nothing is said on one that is not open, none that a peer
+    /// dialled stays open, and the node counts those that it dialled as they are.
     Exchanges = "exchanges", Any;
     /// Each live member is pinged within two rounds.
     Probing = "probing", Small;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use mingle_proto::{ExchangeId, Input};
+use mingle_proto::{ExchangeId, Input, Node};
 
 use super::desk::{Checker, Desk};
 use crate::watch::Turn;
@@ -10,7 +10,9 @@ use crate::watch::Turn;
 pub(super) struct Exchanges {
     open: BTreeMap<(u32, ExchangeId), Progress>,
     /// The last number that each process dialled with, and how many of its dials are open.
-    dialled: BTreeMap<u32, Dialled>,
+    dialled: Vec<Dialled>,
+    /// What a peer has dialled in this step.
+    theirs: Option<ExchangeId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,13 +36,17 @@ const MOST_DIALS: usize = 1024;
 impl Exchanges {
     pub(super) fn stopped(&mut self, host: u32) {
         self.open.retain(|&(of, _), _| of != host);
-        self.dialled.remove(&host);
+        if let Some(dialled) = self.dialled.get_mut(host as usize) {
+            *dialled = Dialled::default();
+        }
     }
 
     /// What comes in opens, answers or ends an exchange.
     pub(super) fn before(&mut self, host: u32, input: &Input<'_>) {
+        self.theirs = None;
         match *input {
             Input::Exchange { exchange, .. } => {
+                self.theirs = Some(exchange);
                 self.open.insert((host, exchange), Progress::Asked);
             }
             Input::ExchangeMessage { exchange, .. } => {
@@ -59,7 +65,7 @@ impl Exchanges {
     fn end(&mut self, host: u32, exchange: ExchangeId) {
         if self.open.remove(&(host, exchange)).is_some()
             && let ExchangeId::Ours(_) = exchange
-            && let Some(dialled) = self.dialled.get_mut(&host)
+            && let Some(dialled) = self.dialled.get_mut(host as usize)
         {
             dialled.open = dialled.open.saturating_sub(1);
         }
@@ -87,7 +93,11 @@ impl Exchanges {
     }
 
     fn dial(&mut self, desk: &mut Desk, host: u32, exchange: ExchangeId) {
-        let dialled = self.dialled.entry(host).or_default();
+        let place = host as usize;
+        if self.dialled.len() <= place {
+            self.dialled.resize(place + 1, Dialled::default());
+        }
+        let dialled = &mut self.dialled[place];
         let number = match exchange {
             ExchangeId::Ours(number) => Some(number),
             ExchangeId::Theirs(_) => None,
@@ -104,5 +114,20 @@ impl Exchanges {
             format!("it has {open} dials open, at most {MOST_DIALS} may be")
         });
         self.open.insert((host, exchange), Progress::Asked);
+    }
+
+    /// What a peer has dialled is over by now, and the node counts what is open as it is.
+    pub(super) fn handled(&mut self, desk: &mut Desk, host: u32, node: &Node) {
+        if let Some(theirs) = self.theirs.take() {
+            let open = self.open.contains_key(&(host, theirs));
+            desk.check(Checker::Exchanges, !open, || {
+                format!("it has said what it has to say on {theirs:?}, and leaves it open")
+            });
+        }
+        let open = self.dialled.get(host as usize).map_or(0, |dialled| dialled.open);
+        let counted = node.open_exchanges();
+        desk.check(Checker::Exchanges, counted == open, || {
+            format!("{open} exchanges of its own are open, and it has {counted} on its books")
+        });
     }
 }

@@ -7,20 +7,24 @@
 
 mod answers;
 mod bounds;
+mod corrections;
 mod deadlines;
 mod desk;
 mod evidence;
 mod exchanges;
 mod fingerprints;
 mod formulas;
+mod gossip;
 mod incarnations;
 mod names;
 mod order;
 mod packets;
+mod pings;
 mod probing;
 mod progress;
 mod requests;
 mod resurrection;
+mod shown;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transmits;
@@ -42,16 +46,20 @@ use crate::network::Traffic;
 use crate::scenario::{Fault, Scenario};
 use crate::watch::{Onlooker, Sent, Stop, Turn};
 use answers::{Answers, Handled};
+use corrections::Corrections;
 use deadlines::Deadlines;
 use desk::{Checker, Depth, Desk};
 use exchanges::Exchanges;
 use fingerprints::Fingerprints;
+use gossip::Gossip;
 use incarnations::Incarnations;
 use names::{NameId, Names};
+use pings::Pings;
 use probing::Probing;
 use progress::Progress;
 use requests::Requests;
 use resurrection::Resurrection;
+use shown::Shown;
 use transmits::{Occasion, Transmits};
 use verdicts::{Case, Verdicts};
 use views::View;
@@ -101,6 +109,10 @@ struct Shadows {
     answers: Answers,
     probing: Probing,
     deadlines: Deadlines,
+    pings: Pings,
+    gossip: Gossip,
+    corrections: Corrections,
+    shown: Shown,
     occasion: Occasion,
     /// Where processes were ever started. What comes from elsewhere is forged.
     addresses: BTreeSet<SocketAddr>,
@@ -171,6 +183,8 @@ impl Shadows {
         self.deadlines.started(host, node);
         let view = View::of(node, &mut self.names);
         self.probing.started(host, &view);
+        self.pings.started(host, node);
+        self.corrections.started(host);
         let host = host as usize;
         if self.views.len() <= host {
             self.views.resize_with(host + 1, || None);
@@ -198,6 +212,7 @@ impl Shadows {
         self.deadlines.packet(&mut self.names, host, body);
         if let Some(Ok(first)) = memberlist::messages(body).next() {
             self.answers.packet(config, host, received, &first);
+            self.pings.packet(&mut self.names, host, from, &first);
             if let Message::IndirectPing(_) = first {
                 self.occasion = Occasion::Relaying;
             }
@@ -211,6 +226,7 @@ impl Shadows {
 
     fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
         let Self { names, views, verdicts, transmits, answers, probing, .. } = self;
+        let Self { pings, gossip, corrections, .. } = self;
         let view = views.get(packet.host as usize).and_then(Option::as_ref);
         let occasion = self.occasion;
         let messages = memberlist::part_count(packet.body);
@@ -221,6 +237,11 @@ impl Shadows {
                 Ok(message) => message,
                 Err(why) => return packets::unreadable(desk, packet, why),
             };
+            if first.is_none() {
+                pings.sent(desk, names, packet, &message, occasion);
+                gossip.sent(packet.to, &message, occasion);
+                corrections.sent(names, &message, messages, occasion);
+            }
             let first = first.get_or_insert(message);
             verdicts.sent(names, &message);
             transmits.claim(names, &message, first, messages, occasion);
@@ -253,6 +274,7 @@ impl Shadows {
         self.probing.told(host, view, id, after);
         view.change(id, change, member, evidence);
         self.transmits.told(id, change);
+        self.corrections.told((host, id), change);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
         let case = Case { host, me, about: id, change, member, evidence, shown, count };
@@ -270,6 +292,10 @@ impl Shadows {
         self.transmits.handled(desk, &self.names, config, host, node);
         self.answers.handled(config, step);
         self.deadlines.handled(desk, &self.names, config, step);
+        self.pings.handled(desk, step);
+        self.gossip.handled(desk, node);
+        self.corrections.handled(desk, &self.names, host, step.shown);
+        self.shown.handled(desk, &mut self.names, view);
         order::handled(desk, view);
         view.handled(desk, &mut self.names, node);
         self.fingerprints.handled(desk, host, view.digest(), node);
@@ -331,13 +357,17 @@ impl Onlooker for Checks {
     fn sent_message(&mut self, now: Instant, host: u32, _to: SocketAddr, body: &[u8]) {
         self.desk.at(now, host);
         if !self.is_large {
-            packets::sent_message(&mut self.desk, body);
+            let message = packets::sent_message(&mut self.desk, body);
+            if let Some(message) = message {
+                self.shadows.shown.sent_message(&message, body);
+            }
         }
     }
 
     fn exchange(&mut self, now: Instant, host: u32, exchange: ExchangeId, turn: Turn) {
         self.desk.at(now, host);
         self.exchanges.turn(&mut self.desk, host, exchange, turn);
+        self.shadows.shown.turn(turn);
     }
 
     fn event(&mut self, now: Instant, host: u32, shown: Instant, event: &Event) {
@@ -373,6 +403,7 @@ impl Onlooker for Checks {
         if self.is_woken {
             self.progress.woken(&mut self.desk, host, shown, node);
         }
+        self.exchanges.handled(&mut self.desk, host, node);
         let step = Handled { host, shown, is_woken: self.is_woken, node };
         self.shadows.handled(&mut self.desk, step);
     }

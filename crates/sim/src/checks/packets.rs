@@ -1,4 +1,4 @@
-use mingle_wire::memberlist;
+use mingle_wire::{StreamMessage, memberlist};
 
 use super::desk::{Checker, Desk};
 use crate::watch::Sent;
@@ -15,12 +15,13 @@ pub(super) fn sent(desk: &mut Desk, packet: &Sent<'_>) {
 }
 
 /// A message on a stream can be read.
-pub(super) fn sent_message(desk: &mut Desk, body: &[u8]) {
+pub(super) fn sent_message<'b>(desk: &mut Desk, body: &'b [u8]) -> Option<StreamMessage<'b>> {
     let read = memberlist::decode_stream(body);
     let whole = body.len() <= MOST_ON_STREAM && read.is_ok();
     desk.check(Checker::Packets, whole, || {
         format!("a stream message of {} bytes reads as {:?}", body.len(), read.err())
     });
+    read.ok()
 }
 
 /// All of a packet can be read.

@@ -19,8 +19,10 @@ pub(super) struct View {
     digest: u128,
     version: u64,
     health: u32,
-    /// Whom the events of this step were about.
-    touched: Vec<NameId>,
+    /// Whom the events of this step were about, and what was believed of them before each.
+    touched: Vec<(NameId, Option<Member>)>,
+    /// How many members there were before this step.
+    count_before: usize,
     /// The last event of this step about a member.
     last: Option<Told>,
     /// Steps until the whole view is compared again.
@@ -48,12 +50,14 @@ impl View {
             version: node.view_version(),
             health: node.health(),
             touched: Vec::new(),
+            count_before: 0,
             last: None,
             rest: 0,
         };
         for member in node.members() {
             view.set(names.id(member.name()), Some(member));
         }
+        view.count_before = view.count;
         view
     }
 
@@ -86,20 +90,34 @@ impl View {
         self.members.get(id.index())?.as_ref()
     }
 
+    /// What was believed before the node took in what it is at.
+    pub(super) fn before(&self, id: NameId) -> Option<&Member> {
+        match self.touched.iter().find(|(about, _)| *about == id) {
+            Some((_, before)) => before.as_ref(),
+            None => self.get(id),
+        }
+    }
+
+    /// How many members there were before that.
+    pub(super) fn count_before(&self) -> usize {
+        self.count_before
+    }
+
     /// The last event about a member since the node took something in.
     pub(super) fn last(&self) -> Option<&Told> {
         self.last.as_ref()
     }
 
-    fn set(&mut self, id: NameId, member: Option<Member>) {
+    /// Puts what is believed now in the place of what was, and gives that back.
+    fn set(&mut self, id: NameId, member: Option<Member>) -> Option<Member> {
         if self.members.len() <= id.index() {
             self.members.resize(id.index() + 1, None);
         }
-        if let Some(old) = self.members[id.index()].take() {
+        if let Some(old) = &self.members[id.index()] {
             self.count -= 1;
             self.live -= usize::from(old.state.is_live());
             self.suspected -= usize::from(old.state == State::Suspect);
-            self.digest = self.digest.wrapping_sub(digest(&old));
+            self.digest = self.digest.wrapping_sub(digest(old));
         }
         if let Some(new) = &member {
             self.count += 1;
@@ -107,7 +125,7 @@ impl View {
             self.suspected += usize::from(new.state == State::Suspect);
             self.digest = self.digest.wrapping_add(digest(new));
         }
-        self.members[id.index()] = member;
+        std::mem::replace(&mut self.members[id.index()], member)
     }
 
     /// Takes in a change that was told.
@@ -119,9 +137,9 @@ impl View {
         evidence: &Evidence,
     ) {
         let gone = change == Change::Reaped;
-        self.set(id, (!gone).then(|| member.clone()));
+        let before = self.set(id, (!gone).then(|| member.clone()));
         self.version += 1;
-        self.touched.push(id);
+        self.touched.push((id, before));
         let evidence = evidence.clone();
         self.last = Some(Told { about: id, change, after: member.state, evidence });
     }
@@ -164,7 +182,8 @@ impl View {
         desk.check(Checker::Views, counts == told, || {
             format!("(members, live, suspects) are {counts:?}, and were told to be {told:?}")
         });
-        while let Some(id) = self.touched.pop() {
+        self.count_before = self.count;
+        while let Some((id, _)) = self.touched.pop() {
             let (is, told) = (node.member(names.name(id)), self.get(id));
             desk.check(Checker::Views, is.as_ref() == told, || {
                 format!("it believes {is:?}, and has told {told:?}")

@@ -30,7 +30,7 @@ use crate::outcome::{Came, Outcome};
 use crate::repeat::Progress;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{Crowd as Size, Scenario, ScenarioError};
-use crate::watch::{Onlooker as _, Sent, Watch};
+use crate::watch::{Onlooker as _, Sent, Turn, Watch};
 use crate::world::Transcript;
 use news::News;
 
@@ -411,15 +411,19 @@ impl<'s> Crowd<'s> {
                 }
             }
             Output::Dial { exchange, to, answer, .. } => {
+                self.watch.exchange(self.now, 0, exchange, Turn::Dial);
                 self.stream(to, exchange, answer, buffer);
             }
-            Output::Reply { .. } => {
+            Output::Reply { exchange, .. } => {
+                self.watch.exchange(self.now, 0, exchange, Turn::Reply);
                 memberlist::append_user_state(buffer, &[]);
                 self.transcript.add_bytes(buffer);
                 self.network.traffic.stream_bytes += buffer.len() as u64;
                 self.watch.sent_message(self.now, 0, address(0), buffer);
             }
-            Output::Close { .. } => {}
+            Output::Close { exchange } => {
+                self.watch.exchange(self.now, 0, exchange, Turn::Close);
+            }
             Output::Event(event) => self.told(&event),
         }
     }

@@ -357,7 +357,7 @@ fn packets_above_their_room_or_unreadable_are_found() {
 }
 
 /// Whether a packet is gossip that begins with a claim.
-fn is_gossip(call: &Call) -> bool {
+pub(super) fn is_gossip(call: &Call) -> bool {
     let What::Sent { body, .. } = &call.what else { return false };
     matches!(
         memberlist::messages(body).next(),

@@ -3,6 +3,7 @@
 mod altered;
 mod clean;
 mod history;
+mod packets;
 mod timely;
 
 use mingle_proto::Via;
@@ -42,6 +43,12 @@ do = "crash"
 nodes = "5"
 machine = true
 for = "30s"
+[[fault]]
+at = "95s"
+do = "forge"
+to = "1"
+claim = "moved"
+about = 5
 [[fault]]
 at = "112s"
 do = "forge"
