@@ -11,15 +11,21 @@ use crate::members::MemberKey;
 /// Bounded by the table of members.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Broadcasts {
-    queue: BTreeMap<Place, Claim>,
-    by_member: BTreeMap<MemberKey, Place>,
+    /// Indices of claims, in the order of sending.
+    queue: BTreeMap<Place, u32>,
+    by_member: BTreeMap<MemberKey, u32>,
+    claims: Vec<Claim>,
+    /// Indices of claims that are no more; what they were written into is used again.
+    free: Vec<u32>,
     next_id: u64,
     #[serde(skip)]
-    taken: Vec<(Place, Claim)>,
+    taken: Vec<u32>,
 }
 
 /// Bytes that most claims do with, so that spelling one takes one allocation.
 const USUAL: usize = 128;
+/// So many free claims are kept when all have been sent.
+const KEPT: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
@@ -32,8 +38,16 @@ struct Place {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Claim {
     about: MemberKey,
+    place: Place,
     /// As the first dialect spells it.
     bytes: Vec<u8>,
+}
+
+impl Place {
+    /// The first that was sent so often and is not longer.
+    const fn first(transmits: u32, length: u16) -> Self {
+        Self { transmits, length: Reverse(length), id: Reverse(u64::MAX) }
+    }
 }
 
 impl Broadcasts {
@@ -52,20 +66,44 @@ impl Broadcasts {
 
     /// Queues a claim in place of any other about the same member. `spell` writes it.
     pub(crate) fn push(&mut self, about: MemberKey, spell: impl FnOnce(&mut Vec<u8>)) {
-        let old = self.by_member.get(&about).and_then(|place| self.queue.remove(place));
-        let mut bytes = old.map_or_else(|| Vec::with_capacity(USUAL), |claim| claim.bytes);
-        bytes.clear();
-        spell(&mut bytes);
-        let length = u16::try_from(bytes.len()).expect("a claim is far shorter than 64 KiB");
-        let place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
+        let index = self.index_for(about);
+        let claim = &mut self.claims[index as usize];
+        claim.bytes.clear();
+        spell(&mut claim.bytes);
+        let length = u16::try_from(claim.bytes.len()).expect("a claim is far shorter than 64 KiB");
+        claim.place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
         self.next_id += 1;
-        self.by_member.insert(about, place);
-        self.queue.insert(place, Claim { about, bytes });
+        self.queue.insert(claim.place, index);
+    }
+
+    /// A claim that is not in the queue: the one about this member, or a free one.
+    fn index_for(&mut self, about: MemberKey) -> u32 {
+        if let Some(&index) = self.by_member.get(&about) {
+            self.queue.remove(&self.claims[index as usize].place);
+            return index;
+        }
+        let index = self.free.pop().unwrap_or_else(|| {
+            let bytes = Vec::with_capacity(USUAL);
+            self.claims.push(Claim { about, place: Place::first(0, 0), bytes });
+            u32::try_from(self.claims.len() - 1).expect("there are at most as many as members")
+        });
+        self.claims[index as usize].about = about;
+        self.by_member.insert(about, index);
+        index
     }
 
     pub(crate) fn remove(&mut self, about: MemberKey) {
-        if let Some(place) = self.by_member.remove(&about) {
-            self.queue.remove(&place);
+        if let Some(index) = self.by_member.remove(&about) {
+            self.queue.remove(&self.claims[index as usize].place);
+            self.free.push(index);
+            self.shrink();
+        }
+    }
+
+    /// After a storm there is no need for as much room.
+    fn shrink(&mut self) {
+        if self.by_member.is_empty() && self.claims.len() > KEPT {
+            (self.claims, self.free) = (Vec::new(), Vec::new());
         }
     }
 
@@ -74,39 +112,39 @@ impl Broadcasts {
     pub(crate) fn take(&mut self, room: usize, overhead: usize, most: usize) {
         debug_assert!(self.taken.is_empty(), "what was taken has been put back");
         let mut left = room;
-        let mut from = Place { transmits: 0, length: Reverse(u16::MAX), id: Reverse(u64::MAX) };
+        let mut transmits = 0;
         while self.taken.len() < most {
             let fits = u16::try_from(left.saturating_sub(overhead)).unwrap_or(u16::MAX);
-            from.length = from.length.max(Reverse(fits));
-            let Some((&place, _)) = self.queue.range(from..).next() else { break };
-            if place.transmits > from.transmits {
-                from = Place { transmits: place.transmits, length: Reverse(fits), ..Self::FIRST };
+            let from = Place::first(transmits, fits);
+            let Some((&place, &index)) = self.queue.range(from..).next() else { break };
+            if place.transmits > transmits {
+                transmits = place.transmits;
                 continue;
             }
-            let claim = self.queue.remove(&place).expect("it was just found");
-            left -= claim.bytes.len() + overhead;
-            self.taken.push((place, claim));
+            self.queue.remove(&place);
+            left -= self.claims[index as usize].bytes.len() + overhead;
+            self.taken.push(index);
         }
     }
 
-    const FIRST: Place = Place { transmits: 0, length: Reverse(u16::MAX), id: Reverse(u64::MAX) };
-
     /// The claims that were taken.
     pub(crate) fn taken(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.taken.iter().map(|(_, claim)| claim.bytes.as_slice())
+        self.taken.iter().map(|&index| self.claims[index as usize].bytes.as_slice())
     }
 
     /// Puts back what was taken, once more transmitted, but for what has reached `limit`.
     pub(crate) fn put_back(&mut self, limit: u32) {
-        for (place, claim) in self.taken.drain(..) {
-            let place = Place { transmits: place.transmits + 1, ..place };
-            if place.transmits >= limit {
+        for index in self.taken.drain(..) {
+            let claim = &mut self.claims[index as usize];
+            claim.place.transmits += 1;
+            if claim.place.transmits >= limit {
                 self.by_member.remove(&claim.about);
+                self.free.push(index);
                 continue;
             }
-            self.by_member.insert(claim.about, place);
-            self.queue.insert(place, claim);
+            self.queue.insert(claim.place, index);
         }
+        self.shrink();
     }
 }
 
@@ -191,7 +229,8 @@ mod tests {
                 }
             }
             queue.take(room, 2, 255);
-            let got: Vec<Place> = queue.taken.iter().map(|(place, _)| *place).collect();
+            let taken = queue.taken.iter().map(|&index| &queue.claims[index as usize]);
+            let got: Vec<Place> = taken.map(|claim| claim.place).collect();
             assert_eq!(got, expected, "round {round}");
             queue.put_back(8);
         }
