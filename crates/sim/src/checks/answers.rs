@@ -5,24 +5,36 @@ use mingle_proto::{
     Cause, Change, Config, Evidence, ExchangeId, Input, Instant, Lateness, Member, Node,
     ProbeReport,
 };
-use mingle_wire::{Message, SeqNo, StreamMessage, memberlist};
+use mingle_wire::{Incarnation, Message, SeqNo, StreamMessage, memberlist};
 
 use super::desk::{Checker, Desk};
+use super::health::{Came, Health};
+use super::lags::{Lags, WORTH_NOTING};
 use super::names::{NameId, Names};
 
 /// Whom nodes ping, and who answered: what evidence says of it is held against this.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     hosts: Vec<Host>,
-    /// By (observer, member).
-    heard: BTreeMap<(u32, NameId), Heard>,
-    /// The ping that is written in this step.
-    next: Option<(SeqNo, NameId)>,
+    /// When a member last answered in time, by (observer, member).
+    heard: BTreeMap<(u32, NameId), Instant>,
+    lags: Lags,
+    /// The ping that is written in this step, and the incarnation at which its target is known.
+    next: Option<(SeqNo, NameId, Option<Incarnation>)>,
+    /// What becomes of the probe in this step.
+    came: Option<Came>,
+    /// Whether the input of this step is a wake-up.
+    is_woken: bool,
+    /// How late it is, where that is worth noting.
+    lag: Duration,
+    /// How often the node has refuted in this step.
+    refuted: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Host {
     probe: Option<Probe>,
+    health: Health,
     /// When it wanted to be woken.
     due: Option<Instant>,
 }
@@ -32,21 +44,17 @@ struct Host {
 struct Probe {
     seq: SeqNo,
     target: NameId,
+    /// What the target was known at when it was pinged.
+    incarnation: Option<Incarnation>,
     pinged: Instant,
+    /// When it fails, unless there was an answer.
+    deadline: Instant,
+    /// How late timers ran at the worst since then.
+    lag: Duration,
+    is_answered_on_stream: bool,
     helpers: u32,
     nack_promises: u32,
     nacks: u32,
-}
-
-/// When a member answered.
-#[derive(Clone, Copy, Debug, Default)]
-struct Heard {
-    /// The last answer that was in time whatever the health score.
-    surely: Option<Instant>,
-    /// The last answer; the probe may have been over by then.
-    perhaps: Option<Instant>,
-    /// An answer on a stream counts when the probe ends, which is not seen from here.
-    on_stream: bool,
 }
 
 /// Machines keep the time of an answer in tenths of a second, rounded down.
@@ -59,27 +67,28 @@ impl Answers {
         if self.hosts.len() <= host {
             self.hosts.resize(host + 1, Host::default());
         }
-        self.hosts[host] = Host { probe: None, due: node.poll_timeout() };
+        let health = Health::of(node);
+        self.hosts[host] = Host { probe: None, health, due: node.poll_timeout() };
+    }
+
+    pub(super) fn stopped(&mut self, host: u32) {
+        self.lags.stopped(host);
+    }
+
+    /// A step begins.
+    pub(super) fn begins(&mut self, is_woken: bool) {
+        self.is_woken = is_woken;
     }
 
     /// A packet came that begins with this, as answers do.
-    pub(super) fn packet(
-        &mut self,
-        config: &Config,
-        host: u32,
-        received: Instant,
-        first: &Message<'_>,
-    ) {
+    pub(super) fn packet(&mut self, host: u32, received: Instant, first: &Message<'_>) {
         let Some(here) = self.hosts.get_mut(host as usize) else { return };
         let Some(probe) = &mut here.probe else { return };
         match first {
             Message::Ack(ack) if ack.seq == probe.seq => {
-                let heard = self.heard.entry((host, probe.target)).or_default();
-                heard.perhaps = Some(received);
-                if received < probe.pinged + config.probe_interval {
-                    heard.surely = Some(received);
-                }
+                self.heard.insert((host, probe.target), received);
                 here.probe = None;
+                self.came = Some(Came::Answer);
             }
             Message::Nack(nack) if nack.seq == probe.seq => probe.nacks += 1,
             _ => {}
@@ -88,19 +97,29 @@ impl Answers {
 
     /// Something else came; on a stream it may be an answer.
     pub(super) fn input(&mut self, host: u32, input: &Input<'_>) {
-        let Some(probe) = self.hosts.get(host as usize).and_then(|here| here.probe) else { return };
+        let Some(here) = self.hosts.get_mut(host as usize) else { return };
+        let Some(probe) = &mut here.probe else { return };
         let Input::ExchangeMessage { exchange: ExchangeId::Ours(_), body } = *input else { return };
         let message = memberlist::decode_stream(body);
         if matches!(message, Ok(StreamMessage::Ack(ack)) if ack.seq == probe.seq) {
-            self.heard.entry((host, probe.target)).or_default().on_stream = true;
+            probe.is_answered_on_stream = true;
         }
     }
 
-    /// A node asks, for itself.
-    pub(super) fn sent(&mut self, names: &mut Names, host: u32, message: &Message<'_>) {
+    /// A node asks, for itself. `known` says at which incarnation it knows a member by now.
+    pub(super) fn sent(
+        &mut self,
+        names: &mut Names,
+        host: u32,
+        message: &Message<'_>,
+        known: impl FnOnce(NameId) -> Option<Incarnation>,
+    ) {
         let Some(here) = self.hosts.get_mut(host as usize) else { return };
         match message {
-            Message::Ping(ping) => self.next = Some((ping.seq, names.id(ping.node))),
+            Message::Ping(ping) => {
+                let target = names.id(ping.node);
+                self.next = Some((ping.seq, target, known(target)));
+            }
             Message::IndirectPing(ping) => {
                 if let Some(probe) = here.probe.as_mut().filter(|probe| probe.seq == ping.seq) {
                     probe.helpers += 1;
@@ -125,21 +144,46 @@ impl Answers {
         evidence: &Evidence,
         shown: Instant,
     ) {
-        let heard = self.heard.get(&about).copied().unwrap_or_default();
-        let age = evidence.last_ack;
-        desk.check(Checker::Answers, heard.allows(age, shown), || {
+        let (heard, age) = (self.heard.get(&about).copied(), evidence.last_ack);
+        // An answer on a stream counts when the probe ends, which may be in this very step.
+        let fits = was_heard(heard, age, shown)
+            || (self.ends_by_stream(about, shown) && was_heard(Some(shown), age, shown));
+        desk.check(Checker::Answers, fits, || {
             let whom = member.name();
-            format!("{whom} is said to have answered {age:?} ago at {shown:?}; {heard:?}")
+            format!("{whom} is said to have answered {age:?} ago at {shown:?}; it did at {heard:?}")
         });
+        self.note_lag(about.0, shown);
         if let Cause::ProbeFailed(report) = &evidence.cause {
-            self.failed(desk, about, member, report, shown);
+            self.failed(desk, about, member, (report, evidence), shown);
         }
+        self.lags.told(desk, about, change, member, evidence);
         if change == Change::Reaped {
             self.heard.remove(&about);
-            if let Some(here) = self.hosts.get_mut(about.0 as usize) {
-                here.probe = here.probe.filter(|probe| probe.target != about.1);
-            }
+            self.forget_probe(about, shown);
         }
+    }
+
+    fn ends_by_stream(&self, (host, about): (u32, NameId), shown: Instant) -> bool {
+        let probe = self.hosts.get(host as usize).and_then(|here| here.probe);
+        probe.is_some_and(|probe| {
+            let is_due = self.is_woken && probe.deadline <= shown;
+            is_due && probe.target == about && probe.is_answered_on_stream
+        })
+    }
+
+    /// A probe of somebody who is forgotten ends, unless it failed just before that.
+    fn forget_probe(&mut self, (host, about): (u32, NameId), shown: Instant) {
+        let Some(here) = self.hosts.get_mut(host as usize) else { return };
+        if let Some(probe) = here.probe.take_if(|probe| probe.target == about)
+            && probe.deadline <= shown
+        {
+            self.came = Some(Came::Whatever);
+        }
+    }
+
+    /// A node answered what was said of it.
+    pub(super) fn refuted(&mut self) {
+        self.refuted += 1;
     }
 
     fn failed(
@@ -147,7 +191,7 @@ impl Answers {
         desk: &mut Desk,
         about: (u32, NameId),
         member: &Member,
-        report: &ProbeReport,
+        (report, evidence): (&ProbeReport, &Evidence),
         shown: Instant,
     ) {
         let probe = self.hosts.get(about.0 as usize).and_then(|here| here.probe);
@@ -161,21 +205,91 @@ impl Answers {
         desk.check(Checker::Answers, fits, || {
             format!("{} failed a probe that reads {report:?}; it was {probe:?}", member.name())
         });
+        let Some(probe) = probe else { return };
+        let (accused, whom) = (evidence.incarnation, member.name());
+        desk.check(Checker::Answers, probe.incarnation == Some(accused), || {
+            format!("{whom} is accused at {accused}; when it was pinged it was {probe:?}")
+        });
+        desk.check(Checker::Lags, probe.lag == evidence.lag, || {
+            let (said, was) = (evidence.lag, probe.lag);
+            format!("{whom} failed a probe with a lag of {said:?}; timers were {was:?} late")
+        });
     }
 
-    pub(super) fn handled(&mut self, config: &Config, step: Handled<'_>) {
-        let Some(here) = self.hosts.get_mut(step.host as usize) else { return };
-        let lag = here.due.map_or(Duration::ZERO, |due| step.shown.since(due));
-        let doubts = config.rules.lateness == Lateness::DoubtsItself;
-        if step.is_woken && doubts && lag > config.probe_interval {
-            here.probe = None;
+    /// How late the timers of this step are counts for whatever runs already.
+    fn note_lag(&mut self, host: u32, shown: Instant) {
+        let Some(here) = self.hosts.get_mut(host as usize) else { return };
+        let Some(due) = here.due.take_if(|_| self.is_woken) else { return };
+        let lag = shown.since(due);
+        if lag < WORTH_NOTING {
+            return;
         }
-        if let Some((seq, target)) = self.next.take() {
-            let pinged = step.shown;
-            let probe = Probe { seq, target, pinged, helpers: 0, nack_promises: 0, nacks: 0 };
-            here.probe = Some(probe);
+        self.lag = lag;
+        if let Some(probe) = &mut here.probe {
+            probe.lag = probe.lag.max(lag);
         }
-        here.due = step.node.poll_timeout();
+        self.lags.late(host, lag);
+    }
+
+    pub(super) fn handled(&mut self, desk: &mut Desk, config: &Config, step: Handled<'_>) {
+        let Handled { host, shown, node, .. } = step;
+        self.note_lag(host, shown);
+        let lag = std::mem::take(&mut self.lag);
+        let (mut came, next) = (self.came.take(), self.next.take());
+        let refuted = std::mem::take(&mut self.refuted);
+        let Some(here) = self.hosts.get_mut(host as usize) else { return };
+        if lag > config.probe_interval && config.rules.lateness == Lateness::DoubtsItself {
+            (here.probe, came) = (None, None);
+            here.health.worse(config, 1);
+        } else if self.is_woken
+            && let Some(probe) = here.probe.take_if(|probe| probe.deadline <= shown)
+        {
+            came = Some(probe.end());
+            if probe.is_answered_on_stream {
+                self.heard.insert((host, probe.target), shown);
+            }
+        }
+        if let Some(came) = came {
+            here.health.probed(config, node, came);
+        }
+        if let Some((seq, target, incarnation)) = next {
+            let wait = config.probe_interval.saturating_mul(here.health.score() + 1);
+            here.probe = Some(Probe::new(seq, target, incarnation, shown, wait));
+        }
+        here.health.worse(config, refuted);
+        here.health.check(desk, node);
+        here.due = node.poll_timeout();
+    }
+}
+
+impl Probe {
+    fn new(
+        seq: SeqNo,
+        target: NameId,
+        incarnation: Option<Incarnation>,
+        pinged: Instant,
+        wait: Duration,
+    ) -> Self {
+        Self {
+            seq,
+            target,
+            incarnation,
+            pinged,
+            deadline: pinged + wait,
+            lag: Duration::ZERO,
+            is_answered_on_stream: false,
+            helpers: 0,
+            nack_promises: 0,
+            nacks: 0,
+        }
+    }
+
+    /// What has become of it by its deadline.
+    fn end(self) -> Came {
+        if self.is_answered_on_stream {
+            return Came::Answer;
+        }
+        Came::Silence { nacks_promised: self.nack_promises, nacks: self.nacks }
     }
 }
 
@@ -188,14 +302,11 @@ pub(super) struct Handled<'a> {
     pub(super) node: &'a Node,
 }
 
-impl Heard {
-    fn allows(&self, age: Option<Duration>, shown: Instant) -> bool {
-        let Some(age) = age else { return self.surely.is_none() };
-        let at = Instant::from_nanos(shown.as_nanos().saturating_sub(age_nanos(age)));
-        let late_enough = self.surely.is_none_or(|surely| at + UNIT > surely);
-        let early_enough = self.on_stream || self.perhaps.is_some_and(|last| at <= last);
-        late_enough && early_enough
-    }
+/// Whether an answer that is said to be so old came then.
+fn was_heard(heard: Option<Instant>, age: Option<Duration>, shown: Instant) -> bool {
+    let (Some(heard), Some(age)) = (heard, age) else { return heard.is_none() && age.is_none() };
+    let said = Instant::from_nanos(shown.as_nanos().saturating_sub(age_nanos(age)));
+    said <= heard && heard < said + UNIT
 }
 
 fn age_nanos(age: Duration) -> u64 {

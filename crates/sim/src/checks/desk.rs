@@ -34,6 +34,8 @@ checkers! {
     /// Nobody is dead without a suspicion that was spread and ran its time, and nobody has left
     /// without having said so.
     Verdicts = "verdicts", Real;
+    /// Whoever hears something of itself that is not so goes above it at once.
+    Refutations = "refutations", Small;
     /// Whoever went down is live again only above the incarnation that it went down with.
     Resurrection = "resurrection", Small;
     /// Each observer is told of each member what can follow on what it was told before.
@@ -52,8 +54,13 @@ checkers! {
     Fingerprint = "fingerprint", Small;
     /// Every change says why, and that fits.
     Evidence = "evidence", Any;
-    /// What evidence says of answers and nacks is what came.
+    /// What evidence says of answers and nacks is what came, and a failed probe accuses what was known
+    /// when it began.
     Answers = "answers", Small;
+    /// The health score follows from answers, nacks, refutations, and how late a node was.
+    Health = "health", Small;
+    /// Evidence says how late the observer's own timers were meanwhile.
+    Lags = "lags", Small;
     /// Whoever is pinged answers at once, and no acks go out that nobody asked for.
     Pings = "pings", Small;
     /// Whoever is asked to ping somebody else does, and says once and in time what came of it.

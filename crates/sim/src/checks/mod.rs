@@ -15,13 +15,17 @@ mod exchanges;
 mod fingerprints;
 mod formulas;
 mod gossip;
+mod health;
+mod heard;
 mod incarnations;
+mod lags;
 mod names;
 mod order;
 mod packets;
 mod pings;
 mod probing;
 mod progress;
+mod refutations;
 mod requests;
 mod resurrection;
 mod shown;
@@ -57,6 +61,7 @@ use names::{NameId, Names};
 use pings::Pings;
 use probing::Probing;
 use progress::Progress;
+use refutations::Refutations;
 use requests::Requests;
 use resurrection::Resurrection;
 use shown::Shown;
@@ -103,6 +108,7 @@ struct Shadows {
     names: Names,
     views: Vec<Option<View>>,
     verdicts: Verdicts,
+    refutations: Refutations,
     resurrection: Resurrection,
     fingerprints: Fingerprints,
     transmits: Transmits,
@@ -178,7 +184,7 @@ impl Shadows {
     fn started(&mut self, host: u32, node: &Node) {
         let local = node.local();
         self.addresses.insert(local.address().socket_addr());
-        self.transmits.started(host);
+        self.transmits.started(&mut self.names, host, node);
         self.answers.started(host, node);
         self.deadlines.started(host, node);
         let view = View::of(node, &mut self.names);
@@ -196,22 +202,25 @@ impl Shadows {
         if let Some(view) = self.views.get_mut(host as usize) {
             *view = None;
         }
+        self.answers.stopped(host);
         self.verdicts.stopped(host);
         self.resurrection.stopped(host);
     }
 
-    fn before(&mut self, config: &Config, host: u32, input: &Input<'_>) {
+    fn before(&mut self, host: u32, input: &Input<'_>) {
         self.deadlines.before();
         self.occasion = match input {
             Input::Timeout => Occasion::Woken,
             _ => Occasion::Answering,
         };
+        self.answers.begins(self.occasion == Occasion::Woken);
+        self.heard(host, input);
         let Input::Packet { from, received, body } = *input else {
             return self.answers.input(host, input);
         };
         self.deadlines.packet(&mut self.names, host, body);
         if let Some(Ok(first)) = memberlist::messages(body).next() {
-            self.answers.packet(config, host, received, &first);
+            self.answers.packet(host, received, &first);
             self.pings.packet(&mut self.names, host, from, &first);
             if let Message::IndirectPing(_) = first {
                 self.occasion = Occasion::Relaying;
@@ -222,6 +231,16 @@ impl Shadows {
                 self.verdicts.forged(&mut self.names, &message);
             }
         }
+    }
+
+    fn heard(&mut self, host: u32, input: &Input<'_>) {
+        let Self { names, views, refutations, resurrection, .. } = self;
+        let Some(Some(view)) = views.get(host as usize) else { return };
+        let Some(me) = view.get(view.me()) else { return };
+        heard::each(me.name(), input, |message| {
+            refutations.heard(me, message);
+            resurrection.heard(names, view, message);
+        });
     }
 
     fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
@@ -246,7 +265,8 @@ impl Shadows {
             verdicts.sent(names, &message);
             transmits.claim(names, &message, first, messages, occasion);
             if occasion != Occasion::Relaying {
-                answers.sent(names, packet.host, &message);
+                let known = |id| Some(view?.get(id)?.incarnation);
+                answers.sent(names, packet.host, &message, known);
                 if let Some(view) = view {
                     probing.sent(desk, names, view, packet.host, &message);
                 }
@@ -273,7 +293,7 @@ impl Shadows {
         let after = (change != Change::Reaped).then_some(member.state);
         self.probing.told(host, view, id, after);
         view.change(id, change, member, evidence);
-        self.transmits.told(id, change);
+        self.transmits.told(&mut self.names, (me, id), change, member, evidence);
         self.corrections.told((host, id), change);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
@@ -286,11 +306,13 @@ impl Shadows {
     }
 
     fn handled(&mut self, desk: &mut Desk, step: Handled<'_>) {
-        let Handled { host, node, .. } = step;
+        let Handled { host, shown, node, .. } = step;
         let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
         let config = node.config();
+        self.refutations.handled(desk, node.local_incarnation());
+        self.resurrection.handled(config, self.names.len(), view, (host, shown));
         self.transmits.handled(desk, &self.names, config, host, node);
-        self.answers.handled(config, step);
+        self.answers.handled(desk, config, step);
         self.deadlines.handled(desk, &self.names, config, step);
         self.pings.handled(desk, step);
         self.gossip.handled(desk, node);
@@ -338,8 +360,8 @@ impl Onlooker for Checks {
         self.desk.at(now, host);
         self.is_woken = matches!(input, Input::Timeout);
         self.exchanges.before(host, input);
-        if let Some(config) = self.config.as_ref().filter(|_| !self.is_large) {
-            self.shadows.before(config, host, input);
+        if !self.is_large {
+            self.shadows.before(host, input);
         }
     }
 
@@ -378,6 +400,9 @@ impl Onlooker for Checks {
             }
             Event::Refuted { incarnation, evidence } => {
                 evidence::refuted(&mut self.desk, *incarnation, evidence);
+                if !self.is_large {
+                    self.shadows.answers.refuted();
+                }
             }
             Event::Completed { request, .. } => {
                 self.requests.completed(&mut self.desk, host, *request);

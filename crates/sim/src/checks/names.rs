@@ -6,6 +6,9 @@ use hashbrown::HashMap;
 pub(super) struct NameId(u32);
 
 impl NameId {
+    /// The lowest.
+    pub(super) const FIRST: Self = Self(0);
+
     /// The name that was heard of after so many others.
     pub(super) fn at(index: usize) -> Self {
         Self(u32::try_from(index).expect("there are far fewer names than 2^32"))

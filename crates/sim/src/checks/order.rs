@@ -57,9 +57,14 @@ pub(super) fn handled(desk: &mut Desk, view: &View) {
     });
 }
 
-/// Whoever comes back as a suspect has joined and is suspected.
+/// Whoever comes back as a suspect has joined and is suspected; who recovers with something new to
+/// say of itself is updated as well.
 fn owes_more(told: &Told) -> bool {
-    told.change == Change::Joined && told.after == State::Suspect
+    match told.change {
+        Change::Joined => told.after == State::Suspect,
+        Change::Recovered => told.says_more,
+        _ => false,
+    }
 }
 
 /// Two events from one claim: what it brings beside the first change.
@@ -127,6 +132,11 @@ fn check_values(
     };
     desk.check(Checker::Order, raised, || {
         format!("{} {} from incarnation {was} to {is}", after.name(), change.as_str())
+    });
+    let stays = !before.state.is_live() || before.address().same_endpoint(&after.address());
+    desk.check(Checker::Order, stays, || {
+        let (was, is) = (before.address(), after.address());
+        format!("{} {}: it was live at {was} and is at {is}", after.name(), change.as_str())
     });
     let same = before.profile == after.profile;
     let fits = match change {

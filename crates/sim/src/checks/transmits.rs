@@ -1,5 +1,5 @@
-use mingle_proto::{Change, Config, Node};
-use mingle_wire::{Incarnation, Message};
+use mingle_proto::{Cause, Change, Config, Evidence, Member, Node};
+use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
 use super::formulas;
@@ -11,8 +11,8 @@ pub(super) struct Transmits {
     hosts: Vec<Host>,
     /// What was written in this step, and the places of packets in it.
     written: Vec<Written>,
-    /// About whom this step forgets what was said before.
-    anew: Vec<NameId>,
+    /// About whom there is something new to say in this step, or nothing any more.
+    news: Vec<(NameId, Option<Claim>)>,
     packets: u32,
 }
 
@@ -58,12 +58,18 @@ pub(super) enum Occasion {
 }
 
 impl Transmits {
-    pub(super) fn started(&mut self, host: u32) {
+    pub(super) fn started(&mut self, names: &mut Names, host: u32, node: &Node) {
         let host = host as usize;
         if self.hosts.len() <= host {
             self.hosts.resize(host + 1, Host::default());
         }
         self.hosts[host] = Host::default();
+        // Who does not begin in the midst of others announces itself.
+        if node.queued() > 0 {
+            let local = node.local();
+            let claim = Claim::Alive(local.incarnation);
+            self.hosts[host].set(names.id(local.name()), claim);
+        }
     }
 
     /// A packet is written; its messages follow.
@@ -97,11 +103,29 @@ impl Transmits {
         self.written.push(Written { packet: self.packets, about, claim });
     }
 
-    /// Who is new or forgotten may be told of again in the same words.
-    pub(super) fn told(&mut self, about: NameId, change: Change) {
-        if matches!(change, Change::Joined | Change::Reaped) {
-            self.anew.push(about);
-        }
+    /// Whatever changes is passed on, but for what the gone and the suspect say of themselves late.
+    pub(super) fn told(
+        &mut self,
+        names: &mut Names,
+        (me, about): (NameId, NameId),
+        change: Change,
+        member: &Member,
+        evidence: &Evidence,
+    ) {
+        let at = member.incarnation;
+        let by = match &evidence.cause {
+            Cause::Accused { by } | Cause::Declared { by } => names.id(by),
+            _ => me,
+        };
+        let claim = match (change, member.state) {
+            (Change::Reaped, _) => None,
+            (_, State::Alive) => Some(Claim::Alive(at)),
+            (Change::Updated, State::Suspect | State::Dead | State::Left) => return,
+            (_, State::Suspect) => Some(Claim::Suspect(at, by)),
+            (_, State::Dead) => Some(Claim::Dead(at, by)),
+            (_, State::Left) => Some(Claim::Dead(at, about)),
+        };
+        self.news.push((about, claim));
     }
 
     pub(super) fn handled(
@@ -113,8 +137,11 @@ impl Transmits {
         node: &Node,
     ) {
         let Some(host) = self.hosts.get_mut(host as usize) else { return };
-        for about in self.anew.drain(..) {
+        for (about, claim) in self.news.drain(..) {
             host.forget(about);
+            if let Some(claim) = claim {
+                host.set(about, claim);
+            }
         }
         if !self.written.is_empty() {
             let limit = formulas::transmits(config, node.member_count());
@@ -142,21 +169,45 @@ impl Host {
         }
     }
 
-    fn count(&mut self, desk: &mut Desk, names: &Names, written: Written, limit: u32) {
-        let Written { about, claim, .. } = written;
+    /// Begins with something new to say.
+    fn set(&mut self, about: NameId, claim: Claim) {
         if self.sent.len() <= about.index() {
             self.sent.resize(about.index() + 1, None);
         }
-        let before = self.sent[about.index()].filter(|sending| sending.claim == claim);
+        self.sent[about.index()] = Some(Sending { claim, times: 0, is_done: false });
+        self.unfinished += 1;
+    }
+
+    fn count(&mut self, desk: &mut Desk, names: &Names, written: Written, limit: u32) {
+        let Written { about, claim, .. } = written;
+        let newest = self.sent.get(about.index()).copied().flatten();
+        let fits = newest.is_some_and(|newest| newest.claim.may_become(claim));
+        desk.check(Checker::Transmits, fits, || {
+            let newest = newest.map(|newest| newest.claim);
+            format!("{claim:?} about {} goes out; it is {newest:?}", names.name(about))
+        });
+        let before = newest.filter(|sending| sending.claim == claim);
         let is_done = before.is_some_and(|sending| sending.is_done);
         let times = before.map_or(0, |sending| sending.times) + 1;
         desk.check(Checker::Transmits, !is_done, || {
             format!("{claim:?} about {} goes out {times} times, {limit} it may", names.name(about))
         });
         self.forget(about);
+        self.set(about, claim);
         let is_done = times >= limit;
-        self.unfinished += usize::from(!is_done);
+        self.unfinished -= usize::from(is_done);
         self.sent[about.index()] = Some(Sending { claim, times, is_done });
+    }
+}
+
+impl Claim {
+    /// Whether this may go out where the other one was the newest to tell: itself, or the word of
+    /// somebody else who confirms it.
+    fn may_become(self, claim: Self) -> bool {
+        match (self, claim) {
+            (Self::Suspect(at, _), Self::Suspect(confirmed, _)) => at == confirmed,
+            _ => self == claim,
+        }
     }
 }
 

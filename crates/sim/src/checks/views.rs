@@ -35,6 +35,8 @@ pub(super) struct Told {
     pub(super) about: NameId,
     pub(super) change: Change,
     pub(super) after: State,
+    /// Whether what the member says of itself changed with it.
+    pub(super) says_more: bool,
     pub(super) evidence: Evidence,
 }
 
@@ -138,10 +140,11 @@ impl View {
     ) {
         let gone = change == Change::Reaped;
         let before = self.set(id, (!gone).then(|| member.clone()));
+        let says_more = before.as_ref().is_some_and(|before| before.profile != member.profile);
         self.version += 1;
         self.touched.push((id, before));
         let evidence = evidence.clone();
-        self.last = Some(Told { about: id, change, after: member.state, evidence });
+        self.last = Some(Told { about: id, change, after: member.state, says_more, evidence });
     }
 
     /// Looks at what else a node tells of members and of itself.

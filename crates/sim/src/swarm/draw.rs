@@ -6,8 +6,8 @@ use crate::network::{Carrier, Latency, Region};
 use crate::nodes::Nodes;
 use crate::rng::{Chance, Rng};
 use crate::scenario::{
-    Address, Disturbance, Everywhere, Fault, Memory, Overrides, Profile, Rules, Scenario, Standing,
-    Start, Timed,
+    Address, Claim, Disturbance, Everywhere, Fault, Memory, Overrides, Profile, Rules, Scenario,
+    Standing, Start, Timed,
 };
 
 /// The world of a seed: its size, settings, faults and work.
@@ -37,6 +37,9 @@ pub fn draw(seed: u64) -> Scenario {
         expect: crate::scenario::Expect::default(),
     };
     scenario.faults = faults(&mut rng, nodes, duration);
+    // By chance of their own, so that all else of a seed does not depend on them.
+    scenario.faults.extend(rumours(&mut Rng::new(seed ^ 0x7e11), nodes, duration));
+    scenario.faults.sort_by_key(|timed| timed.at);
     scenario
 }
 
@@ -207,6 +210,67 @@ fn faults(rng: &mut Rng, nodes: u32, duration: Duration) -> Vec<Timed> {
         .collect();
     faults.sort_by_key(|timed| timed.at);
     faults
+}
+
+/// What is said of nodes and is not so, be it forged or of a life that they have forgotten.
+fn rumours(rng: &mut Rng, nodes: u32, duration: Duration) -> Vec<Timed> {
+    let millis = duration.as_secs() * 1000 - MOST_BEHIND;
+    let mut faults = Vec::new();
+    if rng.chance(Chance::of(0.2)) {
+        for _ in 0..rng.within(1, 4) {
+            let at = Duration::from_millis(rng.below(millis));
+            faults.push(Timed { at, lasts: None, fault: forgery(rng, nodes) });
+        }
+    }
+    if rng.chance(Chance::of(0.15)) {
+        let at = Duration::from_millis(rng.below(millis));
+        faults.extend(accused_of_the_next(rng, nodes, at));
+    }
+    if rng.chance(Chance::of(0.15)) {
+        faults.extend(begun_below(rng, nodes, millis));
+    }
+    faults
+}
+
+fn forgery(rng: &mut Rng, nodes: u32) -> Fault {
+    let claims = [Claim::Left, Claim::Dead, Claim::Suspect, Claim::Moved];
+    Fault::Forge {
+        to: some(rng, nodes),
+        claim: claims[rng.index(claims.len())],
+        about: u32::try_from(rng.below(nodes.into())).expect("it is below a u32"),
+        ahead: u32::try_from(rng.below(4)).expect("it is small"),
+    }
+}
+
+/// How many milliseconds news may be behind the accusation that overtakes it.
+const MOST_BEHIND: u64 = 20;
+
+/// An accusation is faster than the incarnation that it is about, at which the accused has news.
+fn accused_of_the_next(rng: &mut Rng, nodes: u32, at: Duration) -> [Timed; 2] {
+    let about = u32::try_from(rng.below(nodes.into())).expect("it is below a u32");
+    let (to, claim) = (some(rng, nodes), Claim::Suspect);
+    let bytes = u32::try_from(rng.below(513)).expect("it is at most 512");
+    let accused = Fault::Forge { to, claim, about, ahead: 1 };
+    let news = Fault::Meta { nodes: Nodes::one(about), bytes };
+    let later = at + Duration::from_millis(rng.below(MOST_BEHIND));
+    [Timed { at, lasts: None, fault: accused }, Timed { at: later, lasts: None, fault: news }]
+}
+
+/// Processes begin by their wall clocks, and again when those were set back.
+fn begun_below(rng: &mut Rng, nodes: u32, millis: u64) -> [Timed; 3] {
+    let hosts = some(rng, nodes);
+    let first = rng.below(millis / 2);
+    let second = Duration::from_millis(rng.within(first + 3000, millis));
+    let first = Duration::from_millis(first);
+    let seconds = -i64::try_from(rng.within(100, 1000)).expect("it is small");
+    let mut crash = |at, longest| {
+        let (nodes, address, memory) = (hosts.clone(), Address::Same, Memory::Lost);
+        let lasts = Some(Duration::from_millis(rng.within(100, longest)));
+        Timed { at, lasts, fault: Fault::Crash { nodes, machine: false, address, memory } }
+    };
+    let (once, again) = (crash(first, 2000), crash(second, 10_000));
+    let back = Fault::WallClock { nodes: hosts, seconds };
+    [once, Timed { at: second, lasts: None, fault: back }, again]
 }
 
 fn disturbance(rng: &mut Rng) -> Disturbance {

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mingle_proto::{Cause, Local};
-use mingle_wire::{Incarnation, State};
+use mingle_proto::{Cause, Local, Profile};
+use mingle_wire::{Dead, Incarnation, Ip, State};
 use serde_json::Value;
 
 use super::*;
@@ -13,7 +13,12 @@ pub(super) type Alteration = fn(&mut Vec<Call>);
 
 /// The history is in order, and the checker sees each of these.
 pub(super) fn check(checker: Checker, alterations: &[(&str, Alteration)]) {
-    let (calls, outcome) = recorded(BUSY, 2);
+    check_of(BUSY, checker, alterations);
+}
+
+/// The same in another world.
+pub(super) fn check_of(text: &str, checker: Checker, alterations: &[(&str, Alteration)]) {
+    let (calls, outcome) = recorded(text, 2);
     assert_eq!(outcome.findings, []);
     assert_eq!(told(&calls, |_| true).findings(), []);
     for (what, alter) in alterations {
@@ -56,6 +61,13 @@ fn told_of(calls: &[Call], mut is: impl FnMut(&Event) -> bool) -> usize {
 
 fn later(by: u64) -> Duration {
     Duration::from_secs(by)
+}
+
+/// What a node of this name and meta says of itself there.
+fn profile(name: &str, ip: [u8; 4], meta: &[u8]) -> Profile {
+    let address = SocketAddr::from((ip, 7946));
+    let local = Local { meta: meta.to_vec(), ..Local::new(name.to_owned(), address.into()) };
+    Node::new(Config::lan(), local, 1, Instant::ORIGIN).unwrap().local().profile
 }
 
 #[test]
@@ -210,6 +222,27 @@ fn whoever_rises_at_the_incarnation_of_its_fall_is_found() {
                     back
                 });
             }),
+            ("after its verdict was heard of before itself", |calls| {
+                let at = event(calls, Change::Joined, |_, evidence| evidence.before.is_none());
+                let host = calls[at].host;
+                let What::Event { event: Event::Member { member, .. }, .. } = &calls[at].what
+                else {
+                    unreachable!()
+                };
+                let (incarnation, node) = (member.incarnation, member.name());
+                let mut body = Vec::new();
+                Message::Dead(Dead { incarnation, node, from: "n9" }).encode(&mut body);
+                let before = calls[..at].iter().rposition(|call| {
+                    call.host == host && matches!(call.what, What::Handled { .. })
+                });
+                let handled = calls[before.unwrap()].clone();
+                let from = ([10, 0, 0, 1], 7946).into();
+                let received = handled.now;
+                let packet =
+                    Call { what: What::Packet { from, received, body }, ..handled.clone() };
+                calls.insert(before.unwrap() + 1, packet);
+                calls.insert(before.unwrap() + 2, handled);
+            }),
             ("after it was reaped", |calls| {
                 let mut gone = BTreeSet::new();
                 first(calls, |call| {
@@ -271,6 +304,19 @@ fn events_out_of_order_are_found() {
             ("a change before its time", |calls| {
                 event(calls, Change::Failed, |member, _| {
                     member.since = Instant::ORIGIN;
+                    true
+                });
+            }),
+            ("a live member at another address", |calls| {
+                event(calls, Change::Updated, |member, _| {
+                    member.profile = profile(member.name(), [10, 9, 9, 9], b"");
+                    true
+                });
+            }),
+            ("a recovery with news that are not told", |calls| {
+                event(calls, Change::Recovered, |member, _| {
+                    let Ip::V4(ip) = member.address().ip else { return false };
+                    member.profile = profile(member.name(), ip, b"news");
                     true
                 });
             }),
@@ -397,6 +443,13 @@ fn claims_sent_too_often_or_not_often_enough_are_found() {
                     !(is_gossip(call) && turn % 2 == 0)
                 });
             }),
+            ("a change that is not passed on", |calls| {
+                event(calls, Change::Joined, |member, evidence| {
+                    member.incarnation = member.incarnation.next();
+                    evidence.incarnation = member.incarnation;
+                    true
+                });
+            }),
             ("twice in a packet", |calls| {
                 first(calls, |call| {
                     if !is_gossip(call) {
@@ -516,6 +569,15 @@ fn answers_that_never_came_are_found() {
                         true
                     }
                     _ => false,
+                });
+            }),
+            ("an accusation of a later incarnation", |calls| {
+                event(calls, Change::Suspected, |_, evidence| {
+                    let is_it = matches!(evidence.cause, Cause::ProbeFailed(_));
+                    if is_it {
+                        evidence.incarnation = evidence.incarnation.next();
+                    }
+                    is_it
                 });
             }),
             ("a probe of somebody else", |calls| {

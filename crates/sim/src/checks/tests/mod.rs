@@ -2,9 +2,11 @@
 
 mod altered;
 mod clean;
+mod doubts;
 mod history;
 mod packets;
 mod timely;
+mod untrue;
 
 use mingle_proto::Via;
 
