@@ -114,7 +114,7 @@ impl Deadlines {
             let suspicion = Suspicion::new(names, config, case, self.steps);
             host.suspicions.insert(about, suspicion);
         }
-        host.first = None;
+        host.changed(about);
     }
 
     /// Whoever has a deadline wants to be woken for it.
@@ -149,6 +149,19 @@ impl Deadlines {
 }
 
 impl Host {
+    /// What is to be done about a member, or when, has changed.
+    fn changed(&mut self, about: NameId) {
+        let Some((at, whom)) = self.first else { return };
+        let down = self.down.get(&about).copied();
+        let suspected = self.suspicions.get(&about).map(|runs| runs.ends);
+        let first = down.into_iter().chain(suspected).min();
+        if let Some(earlier) = first.filter(|&first| first <= at) {
+            self.first = Some((earlier, about));
+        } else if whom == about {
+            self.first = None;
+        }
+    }
+
     fn look_for_first(&self) -> Option<(Instant, NameId)> {
         let down = self.down.iter().map(|(&about, &at)| (at, about));
         let suspected = self.suspicions.iter().map(|(&about, runs)| (runs.ends, about));
@@ -171,7 +184,7 @@ impl Host {
         if counts && !suspicion.accusers.contains(&by) {
             suspicion.accusers.push(by);
             suspicion.set_end();
-            self.first = None;
+            self.changed(about);
         }
     }
 }
