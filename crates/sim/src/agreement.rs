@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use mingle_proto::{Config, Node};
+use mingle_proto::{Config, Member, Node};
 use mingle_wire::State;
 use serde::Serialize;
 
@@ -33,13 +33,23 @@ impl fmt::Display for Disagreement {
 /// As many are told; more would help nobody.
 const MOST: usize = 50;
 
+/// Whether all agree.
+pub(crate) fn all_agree(world: &World) -> bool {
+    disagreements(world, 1).is_empty()
+}
+
 /// Whether every node that is up sees exactly those that are up as they are, accuses nobody, and has
 /// nothing more to tell; else who disagrees about whom.
 pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
+    let found = disagreements(world, MOST);
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+fn disagreements(world: &World, most: usize) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let up: Vec<(&Host, &Node)> =
         world.hosts.iter().filter_map(|host| Some((host, host.node.as_ref()?))).collect();
-    let Some(&(_, first)) = up.first() else { return Ok(()) };
+    let Some(&(_, first)) = up.first() else { return found };
     let print = first.view_fingerprint();
     for (i, &(host, node)) in up.iter().enumerate() {
         // Equal fingerprints are equal views; the checkers see to that. So who agrees with the first
@@ -48,7 +58,7 @@ pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
             compare(world, host, node, &mut found);
         }
         // Who is alone has nobody to tell it to.
-        if node.queued() > 0 && up.len() > 1 && found.len() < MOST {
+        if node.queued() > 0 && up.len() > 1 && found.len() < most {
             found.push(Disagreement {
                 viewer: host.name.clone(),
                 about: "its queue".to_owned(),
@@ -56,11 +66,11 @@ pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
                 truth: "time for it to be empty".to_owned(),
             });
         }
-        if found.len() >= MOST {
+        if found.len() >= most {
             break;
         }
     }
-    if found.is_empty() { Ok(()) } else { Err(found) }
+    found
 }
 
 fn compare(world: &World, viewer: &Host, node: &Node, found: &mut Vec<Disagreement>) {
@@ -79,14 +89,7 @@ fn compare(world: &World, viewer: &Host, node: &Node, found: &mut Vec<Disagreeme
                 let same = member.state == State::Alive
                     && member.incarnation == is.incarnation
                     && member.profile == is.profile;
-                let sees = format!(
-                    "{} at incarnation {} at {} with {} bytes of meta",
-                    member.state,
-                    member.incarnation.get(),
-                    member.address(),
-                    member.meta().len()
-                );
-                (!same).then(|| (sees, truth(subject)))
+                (!same).then(|| (sight(&member), truth(subject)))
             }
         };
         if let Some((sees, truth)) = problem {
@@ -102,6 +105,16 @@ fn compare(world: &World, viewer: &Host, node: &Node, found: &mut Vec<Disagreeme
             truth: format!("one where {live} of its nodes are seen live"),
         });
     }
+}
+
+fn sight(member: &Member) -> String {
+    format!(
+        "{} at incarnation {} at {} with {} bytes of meta",
+        member.state,
+        member.incarnation.get(),
+        member.address(),
+        member.meta().len()
+    )
 }
 
 fn truth(node: &Node) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mingle_proto::{Command, Instant};
 use mingle_wire::Incarnation;
 
-use crate::agreement::{Disagreement, agreement, settling_time};
+use crate::agreement::{Disagreement, agreement, all_agree, settling_time};
 use crate::measure::Impairment;
 use crate::network::RuleId;
 use crate::nodes::Nodes;
@@ -183,16 +183,13 @@ impl<'s> Run<'s> {
 
     fn wait_for_agreement(&mut self, at_most: Duration) -> Result<Duration, Vec<Disagreement>> {
         let from = self.world.now;
-        loop {
-            let found = match agreement(&self.world) {
-                Ok(()) => return Ok(self.world.now.since(from)),
-                Err(found) => found,
-            };
+        while !all_agree(&self.world) {
             if self.world.now.since(from) >= at_most || self.world.watch.wants_to_stop() {
-                return Err(found);
+                return agreement(&self.world).map(|()| at_most);
             }
             self.world.run_until(self.world.now + LOOK_AGAIN);
         }
+        Ok(self.world.now.since(from))
     }
 
     fn up(&self) -> impl Iterator<Item = u32> + '_ {
