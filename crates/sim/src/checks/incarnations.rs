@@ -1,11 +1,11 @@
-use mingle_proto::Node;
+use mingle_proto::{Node, Profile};
 use mingle_wire::Incarnation;
 
 use super::desk::{Checker, Desk};
 
-/// The last incarnation that each process stated of itself.
+/// What each process last stated of itself.
 #[derive(Debug, Default)]
-pub(super) struct Incarnations(Vec<Option<Incarnation>>);
+pub(super) struct Incarnations(Vec<Option<(Incarnation, Profile)>>);
 
 impl Incarnations {
     /// A process begins anew, at whatever it remembers.
@@ -14,14 +14,23 @@ impl Incarnations {
         if self.0.len() <= host {
             self.0.resize(host + 1, None);
         }
-        self.0[host] = Some(node.local_incarnation());
+        self.0[host] = Some(stated(node));
     }
 
-    pub(super) fn handled(&mut self, desk: &mut Desk, host: u32, now: Incarnation) {
+    pub(super) fn handled(&mut self, desk: &mut Desk, host: u32, node: &Node) {
         let Some(Some(last)) = self.0.get_mut(host as usize) else { return };
-        let before = std::mem::replace(last, now);
+        let (now, profile) = stated(node);
+        let (before, old) = std::mem::replace(last, (now, profile.clone()));
         desk.check(Checker::Incarnation, now >= before, || {
             format!("its own incarnation fell from {before} to {now}")
         });
+        desk.check(Checker::Incarnation, now > before || profile == old, || {
+            format!("it says something else of itself, still at {now}")
+        });
     }
+}
+
+fn stated(node: &Node) -> (Incarnation, Profile) {
+    let local = node.local();
+    (local.incarnation, local.profile)
 }

@@ -421,7 +421,7 @@ impl Onlooker for Checks {
 
     fn handled(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {
         self.desk.at(now, host);
-        self.incarnations.handled(&mut self.desk, host, node.local_incarnation());
+        self.incarnations.handled(&mut self.desk, host, node);
         bounds::handled(&mut self.desk, node);
         self.requests.handled(&mut self.desk, host, node.config());
         Progress::handled(&mut self.desk, shown, node);

@@ -89,7 +89,18 @@ fn an_incarnation_of_its_own_that_falls_is_found() {
         });
         assert!(again > 0);
     };
-    check(Checker::Incarnation, &[("falling", falls)]);
+    let says_else: Alteration = |calls| {
+        first(calls, |call| {
+            let What::Handled { node, .. } = &mut call.what else { return false };
+            let Member { profile, incarnation, .. } = node.local();
+            let local = Local::new(profile.name().to_owned(), profile.address());
+            let local = Local { meta: b"else".to_vec(), incarnation, ..local };
+            *node = Rc::new(Node::new(Config::lan(), local, 1, Instant::ORIGIN).unwrap());
+            true
+        });
+    };
+    let cases = [("falling", falls), ("something else at the same incarnation", says_else)];
+    check(Checker::Incarnation, &cases);
 }
 
 #[test]
