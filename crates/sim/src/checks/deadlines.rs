@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mingle_proto::{Cause, Change, Config, Instant, Lateness, Node};
-use mingle_wire::{Incarnation, Message, State, memberlist};
+use mingle_wire::{Incarnation, Message, State};
 
 use super::answers::Handled;
 use super::desk::{Checker, Desk};
@@ -72,14 +72,10 @@ impl Deadlines {
         self.accusations.clear();
     }
 
-    /// A packet comes; only what it says of suspects matters.
-    pub(super) fn packet(&mut self, names: &mut Names, host: u32, body: &[u8]) {
-        let Some(host) = self.hosts.get(host as usize) else { return };
-        if host.suspicions.is_empty() {
-            return;
-        }
-        for message in memberlist::messages(body) {
-            let Ok(Message::Suspect(claim)) = message else { continue };
+    /// A packet says something; only what it says of suspects matters.
+    pub(super) fn heard(&mut self, names: &mut Names, host: u32, message: &Message<'_>) {
+        let Message::Suspect(claim) = message else { return };
+        if self.hosts.get(host as usize).is_some_and(|host| !host.suspicions.is_empty()) {
             let (about, by) = (names.id(claim.node), names.id(claim.from));
             self.accusations.push(Accusation { about, incarnation: claim.incarnation, by });
         }

@@ -61,7 +61,7 @@ use names::{NameId, Names};
 use pings::Pings;
 use probing::Probing;
 use progress::Progress;
-use refutations::Refutations;
+use refutations::{Myself, Refutations};
 use requests::Requests;
 use resurrection::Resurrection;
 use shown::Shown;
@@ -214,33 +214,43 @@ impl Shadows {
             _ => Occasion::Answering,
         };
         self.answers.begins(self.occasion == Occasion::Woken);
-        self.heard(host, input);
-        let Input::Packet { from, received, body } = *input else {
-            return self.answers.input(host, input);
-        };
-        self.deadlines.packet(&mut self.names, host, body);
-        if let Some(Ok(first)) = memberlist::messages(body).next() {
-            self.answers.packet(host, received, &first);
-            self.pings.packet(&mut self.names, host, from, &first);
-            if let Message::IndirectPing(_) = first {
-                self.occasion = Occasion::Relaying;
-            }
+        if let Input::Packet { from, received, body } = *input {
+            return self.packet(host, (from, received), body);
         }
-        if self.has_forgers && !self.addresses.contains(&from) {
-            for message in memberlist::messages(body).flatten() {
-                self.verdicts.forged(&mut self.names, &message);
-            }
-        }
-    }
-
-    fn heard(&mut self, host: u32, input: &Input<'_>) {
+        self.answers.input(host, input);
         let Self { names, views, refutations, resurrection, .. } = self;
-        let Some(Some(view)) = views.get(host as usize) else { return };
-        let Some(me) = view.get(view.me()) else { return };
-        heard::each(me.name(), input, |message| {
+        let Some(view) = views.get(host as usize).and_then(Option::as_ref) else { return };
+        let Some(me) = Myself::of(view) else { return };
+        heard::on_stream(me.name, input, |message| {
             refutations.heard(me, message);
             resurrection.heard(names, view, message);
         });
+    }
+
+    fn packet(&mut self, host: u32, (from, received): (SocketAddr, Instant), body: &[u8]) {
+        let Self { names, views, answers, pings, deadlines, verdicts, .. } = self;
+        let Self { refutations, resurrection, .. } = self;
+        let view = views.get(host as usize).and_then(Option::as_ref);
+        let me = view.and_then(Myself::of);
+        let is_forged = self.has_forgers && !self.addresses.contains(&from);
+        for (i, message) in memberlist::messages(body).enumerate() {
+            let Ok(message) = message else { continue };
+            if i == 0 {
+                answers.packet(host, received, &message);
+                pings.packet(names, host, from, &message);
+                if let Message::IndirectPing(_) = message {
+                    self.occasion = Occasion::Relaying;
+                }
+            }
+            deadlines.heard(names, host, &message);
+            if let (Some(view), Some(me)) = (view, me) {
+                refutations.heard(me, &message);
+                resurrection.heard(names, view, &message);
+            }
+            if is_forged {
+                verdicts.forged(names, &message);
+            }
+        }
     }
 
     fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {

@@ -2,6 +2,7 @@ use mingle_proto::Member;
 use mingle_wire::{Alive, Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
+use super::views::View;
 
 /// What a node hears of itself and must refute: in the same step it goes above it (spec 7.4).
 #[derive(Debug, Default)]
@@ -10,19 +11,34 @@ pub(super) struct Refutations {
     claimed: Option<Incarnation>,
 }
 
+/// What a node has believed of itself so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Myself<'a> {
+    pub(super) name: &'a str,
+    member: &'a Member,
+}
+
+impl<'a> Myself<'a> {
+    pub(super) fn of(view: &'a View) -> Option<Self> {
+        let member = view.get(view.me())?;
+        Some(Self { name: member.name(), member })
+    }
+}
+
 impl Refutations {
-    /// A node hears something. `me` is what it has believed of itself so far.
-    pub(super) fn heard(&mut self, me: &Member, message: &Message<'_>) {
+    /// A node hears something.
+    pub(super) fn heard(&mut self, me: Myself<'_>, message: &Message<'_>) {
+        let Myself { name, member: me } = me;
         // Who has said goodbye takes no news of itself any more.
         if me.state == State::Left {
             return;
         }
         let claimed = match message {
-            Message::Alive(claim) if claim.node == me.name() && is_untrue(me, claim) => {
+            Message::Alive(claim) if claim.node == name && is_untrue(me, claim) => {
                 claim.incarnation
             }
-            Message::Suspect(claim) if claim.node == me.name() => claim.incarnation,
-            Message::Dead(claim) if claim.node == me.name() => claim.incarnation,
+            Message::Suspect(claim) if claim.node == name => claim.incarnation,
+            Message::Dead(claim) if claim.node == name => claim.incarnation,
             _ => return,
         };
         self.claimed = self.claimed.max(Some(claimed));
