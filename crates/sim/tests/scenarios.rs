@@ -69,6 +69,11 @@ fn the_page_on_simulation_has_every_key_and_every_scenario() {
     for (name, _) in all() {
         assert!(page.contains(&format!("`{name}`")), "docs/simulation.md does not have {name}");
     }
+    let smallest = Scenario::from_toml("nodes = 2\nduration = \"1s\"").unwrap();
+    for tally in smallest.run(1).unwrap().checks {
+        let row = format!("| {} |", tally.checker);
+        assert!(page.contains(&row), "docs/simulation.md does not say what {row} checks");
+    }
 }
 
 fn mingle_sim(arguments: &[&str]) -> Output {

@@ -29,7 +29,8 @@ macro_rules! checkers {
 }
 
 checkers! {
-    /// A node's own incarnation never falls while its process lives.
+    /// A node's own incarnation never falls while its process lives, and what it says of itself changes
+    /// only with it.
     Incarnation = "own incarnation", Any;
     /// Nobody is dead without a suspicion that was spread and ran its time, and nobody has left
     /// without having said so.
