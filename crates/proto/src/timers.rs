@@ -51,15 +51,16 @@ const SINGLE: [Timer; 7] = [
     Timer::Tombstone,
 ];
 
-impl Timers {
-    fn slot(&mut self, timer: Timer) -> Option<&mut Option<Instant>> {
-        SINGLE.iter().position(|&single| single == timer).map(|place| &mut self.single[place])
-    }
+/// Where in [`SINGLE`] it is.
+fn place(timer: Timer) -> Option<usize> {
+    SINGLE.iter().position(|&single| single == timer)
+}
 
+impl Timers {
     /// Sets the timer, whether or not it ran.
     pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
-        if let Some(slot) = self.slot(timer) {
-            *slot = Some(at);
+        if let Some(place) = place(timer) {
+            self.single[place] = Some(at);
             return;
         }
         if let Some(old) = self.by_timer.insert(timer, at) {
@@ -69,8 +70,8 @@ impl Timers {
     }
 
     pub(crate) fn cancel(&mut self, timer: Timer) {
-        if let Some(slot) = self.slot(timer) {
-            *slot = None;
+        if let Some(place) = place(timer) {
+            self.single[place] = None;
         } else if let Some(at) = self.by_timer.remove(&timer) {
             self.by_time.remove(&(at, timer));
         }
@@ -93,7 +94,7 @@ impl Timers {
     }
 
     pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
-        match SINGLE.iter().position(|&single| single == timer) {
+        match place(timer) {
             Some(place) => self.single[place],
             None => self.by_timer.get(&timer).copied(),
         }
@@ -114,6 +115,9 @@ mod tests {
         timers.set(Timer::PushPull, Instant::from_millis(30));
         timers.set(Timer::Leave, Instant::from_millis(1));
         timers.cancel(Timer::Leave);
+        timers.set(Timer::Relay(SeqNo(8)), Instant::from_millis(2));
+        timers.cancel(Timer::Relay(SeqNo(8)));
+        assert_eq!(timers.deadline(Timer::Relay(SeqNo(8))), None);
         assert_eq!(timers.next(), Some(Instant::from_millis(20)));
         assert_eq!(timers.pop(Instant::from_millis(19)), None);
         let now = Instant::from_millis(40);

@@ -44,18 +44,18 @@ impl Node {
         {
             return;
         }
-        let interval = self.config.gossip_interval.max(Duration::from_nanos(1));
+        let interval = self.config.gossip_interval;
         let missed = self.now.since(self.next_gossip).as_nanos().div_ceil(interval.as_nanos());
         let missed = u32::try_from(missed).unwrap_or(u32::MAX);
         self.next_gossip = self.next_gossip + interval.saturating_mul(missed);
         self.timers.set(Timer::Gossip, self.next_gossip);
     }
 
-    /// Spec section 10.
     pub(super) fn push_pull_interval(&self) -> Duration {
         formulas::push_pull_interval(self.config.push_pull_interval, self.members.len())
     }
 
+    /// Spec section 10.
     pub(super) fn on_push_pull_tick(&mut self) {
         self.timers.set(Timer::PushPull, self.now + self.push_pull_interval());
         let mut chosen = std::mem::take(&mut self.scratch.chosen);

@@ -416,6 +416,32 @@ fn new_meta_reaches_everybody_as_an_update() {
 }
 
 #[test]
+fn whoever_has_nothing_to_tell_sleeps_through_the_gossip_ticks_and_keeps_their_time() {
+    let config = Config::lan();
+    let mut world = World::joined(3, &config);
+    world.wakes.fill(0);
+    world.run(60 * SECOND);
+    // Each second it is woken for a probe, and to see that it was answered; every 30 to push and pull.
+    assert!(world.wakes.iter().all(|&wakes| wakes <= 130), "{:?}", world.wakes);
+    let mut told = Vec::new();
+    for (meta, wait) in [(b"a", 1_137), (b"b", 4_911), (b"c", 7_003)] {
+        world.run(Duration::from_millis(wait));
+        world.packets.clear();
+        let since = world.now;
+        world.command(0, Command::SetMeta { request: RequestId(1), meta });
+        world.run(SECOND);
+        let gossip = |(_, from, _, body): &&(_, usize, _, Vec<u8>)| {
+            let first = memberlist::messages(body).next();
+            *from == 0 && matches!(first, Some(Ok(Message::Alive(_))))
+        };
+        let &(at, ..) = world.packets.iter().find(gossip).expect("it is told");
+        assert!(at.since(since) <= config.gossip_interval, "{since:?} {at:?}");
+        told.push(at.as_nanos() % config.gossip_interval.as_nanos() as u64);
+    }
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "the phase stays: {told:?}");
+}
+
+#[test]
 fn user_messages_go_by_packet_and_by_stream() {
     let mut world = World::joined(2, &Config::lan());
     let to = Recipient::Member("n1");

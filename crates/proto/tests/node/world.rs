@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<(Instant, usize, Event)>,
     /// Every packet that was sent: when, from whom, to where, and its body.
     pub(crate) packets: Vec<(Instant, usize, SocketAddr, Vec<u8>)>,
+    /// How often each was woken.
+    pub(crate) wakes: Vec<u32>,
     pub(crate) user_states: Vec<Vec<u8>>,
     rule: Rule,
     queue: BTreeMap<(Instant, u64), (usize, Delivery)>,
@@ -59,6 +61,7 @@ impl World {
             up: Vec::new(),
             events: Vec::new(),
             packets: Vec::new(),
+            wakes: Vec::new(),
             user_states: Vec::new(),
             rule: Box::new(|_, _, _| true),
             queue: BTreeMap::new(),
@@ -88,6 +91,7 @@ impl World {
         let seed = self.nodes.len() as u64 + 100;
         self.nodes.push(Node::new(config.clone(), local, seed, self.now).unwrap());
         self.up.push(true);
+        self.wakes.push(0);
         self.user_states.push(Vec::new());
         self.nodes.len() - 1
     }
@@ -168,6 +172,7 @@ impl World {
     fn fire(&mut self, without: Option<usize>) {
         for i in (0..self.nodes.len()).filter(|&i| Some(i) != without) {
             if self.up[i] && self.nodes[i].poll_timeout().is_some_and(|at| at <= self.now) {
+                self.wakes[i] += 1;
                 self.input(i, Input::Timeout);
             }
         }
