@@ -33,19 +33,18 @@ impl fmt::Display for Disagreement {
 /// As many are told; more would help nobody.
 const MOST: usize = 50;
 
-/// Whether all agree.
+/// Whether there is no disagreement.
 pub(crate) fn all_agree(world: &World) -> bool {
-    disagreements(world, 1).is_empty()
+    up_to(1, world).is_empty()
 }
 
-/// Whether every node that is up sees exactly those that are up as they are, accuses nobody, and has
-/// nothing more to tell; else who disagrees about whom.
-pub(crate) fn agreement(world: &World) -> Result<(), Vec<Disagreement>> {
-    let found = disagreements(world, MOST);
-    if found.is_empty() { Ok(()) } else { Err(found) }
+/// Every node that is up sees exactly those that are up as they are, accuses nobody, and has nothing
+/// more to tell; who does not, and about whom.
+pub(crate) fn disagreements(world: &World) -> Vec<Disagreement> {
+    up_to(MOST, world)
 }
 
-fn disagreements(world: &World, most: usize) -> Vec<Disagreement> {
+fn up_to(most: usize, world: &World) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let up: Vec<(&Host, &Node)> =
         world.hosts.iter().filter_map(|host| Some((host, host.node.as_ref()?))).collect();

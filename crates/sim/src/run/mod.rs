@@ -8,7 +8,7 @@ use std::time::Duration;
 use mingle_proto::{Command, Instant};
 use mingle_wire::Incarnation;
 
-use crate::agreement::{Disagreement, agreement, all_agree, settling_time};
+use crate::agreement::{Disagreement, all_agree, disagreements, settling_time};
 use crate::measure::Impairment;
 use crate::network::RuleId;
 use crate::nodes::Nodes;
@@ -185,7 +185,7 @@ impl<'s> Run<'s> {
         let from = self.world.now;
         while !all_agree(&self.world) {
             if self.world.now.since(from) >= at_most || self.world.watch.wants_to_stop() {
-                return agreement(&self.world).map(|()| at_most);
+                return Err(disagreements(&self.world));
             }
             self.world.run_until(self.world.now + LOOK_AGAIN);
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::command::{Command, Condition, Cut, Hosts, Setup};
 use super::forgery::Forgery;
 use super::table;
-use crate::agreement::agreement;
+use crate::agreement::disagreements;
 use crate::network::{Effect, Latency, Rule, RuleId};
 use crate::nodes::{NodeSet, Nodes};
 use crate::scenario::{Address as Place, Fault, Memory, Overrides, Scenario, Standing};
@@ -340,8 +340,10 @@ impl Runner {
     /// Whether the condition is met; else what is so instead.
     fn holds(&mut self, condition: &Condition) -> Result<Result<(), String>, String> {
         match condition {
-            Condition::Agree => Ok(agreement(self.world()?)
-                .map_err(|found| found.first().map(ToString::to_string).unwrap_or_default())),
+            Condition::Agree => Ok(match disagreements(self.world()?).first() {
+                None => Ok(()),
+                Some(first) => Err(first.to_string()),
+            }),
             Condition::Health { hosts, score } => {
                 for host in self.up(hosts)? {
                     let node = self.world()?.host(host).node.as_ref().expect("it runs");
