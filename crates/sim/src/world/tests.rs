@@ -117,3 +117,15 @@ fn streams_to_where_nobody_listens_fail() {
     world.run_until(seconds(11));
     assert_eq!(world.network.traffic.streams_failed, 1);
 }
+
+#[test]
+fn a_join_goes_on_to_the_next_seed_when_one_is_down() {
+    let mut world = World::new(Config::lan(), 1395, network(), 1);
+    world.add_hosts(4);
+    let incarnation = Incarnation::FIRST;
+    for (host, seeds) in [(0, vec![]), (3, vec![1, 2, 0])] {
+        world.start(host, Launch { incarnation, elsewhere: false, seeds }).unwrap();
+    }
+    world.run_until(Instant::ORIGIN + JOIN_AGAIN);
+    assert_eq!(disagreements(&world), [""; 0]);
+}
