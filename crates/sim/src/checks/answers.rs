@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mingle_proto::{
-    Cause, Change, Config, Evidence, ExchangeId, Input, Instant, Lateness, Member, Node,
-    ProbeReport,
+    Cause, Change, Config, Evidence, ExchangeId, Input, Instant, Member, Node, ProbeReport,
 };
 use mingle_wire::{Incarnation, Message, SeqNo, StreamMessage, memberlist};
 
@@ -11,6 +10,7 @@ use super::desk::{Checker, Desk};
 use super::health::{Came, Health};
 use super::lags::{Lags, WORTH_NOTING};
 use super::names::{NameId, Names};
+use super::shadows::Handled;
 
 /// Whom nodes ping, and who answered: what evidence says of it is held against this.
 #[derive(Debug, Default)]
@@ -25,8 +25,6 @@ pub(super) struct Answers {
     came: Option<Came>,
     /// Whether the input of this step is a wake-up.
     is_woken: bool,
-    /// How late it is, where that is worth noting.
-    lag: Duration,
     /// How often the node has refuted in this step.
     refuted: u32,
 }
@@ -35,8 +33,6 @@ pub(super) struct Answers {
 struct Host {
     probe: Option<Probe>,
     health: Health,
-    /// When it wanted to be woken.
-    due: Option<Instant>,
 }
 
 /// A probe under way.
@@ -67,8 +63,7 @@ impl Answers {
         if self.hosts.len() <= host {
             self.hosts.resize(host + 1, Host::default());
         }
-        let health = Health::of(node);
-        self.hosts[host] = Host { probe: None, health, due: node.poll_timeout() };
+        self.hosts[host] = Host { probe: None, health: Health::of(node) };
     }
 
     pub(super) fn stopped(&mut self, host: u32) {
@@ -152,7 +147,6 @@ impl Answers {
             let whom = member.name();
             format!("{whom} is said to have answered {age:?} ago at {shown:?}; it did at {heard:?}")
         });
-        self.note_lag(about.0, shown);
         if let Cause::ProbeFailed(report) = &evidence.cause {
             self.failed(desk, about, member, (report, evidence), shown);
         }
@@ -217,15 +211,12 @@ impl Answers {
     }
 
     /// How late the timers of this step are counts for whatever runs already.
-    fn note_lag(&mut self, host: u32, shown: Instant) {
-        let Some(here) = self.hosts.get_mut(host as usize) else { return };
-        let Some(due) = here.due.take_if(|_| self.is_woken) else { return };
-        let lag = shown.since(due);
+    pub(super) fn late(&mut self, host: u32, lag: Duration) {
         if lag < WORTH_NOTING {
             return;
         }
-        self.lag = lag;
-        if let Some(probe) = &mut here.probe {
+        let here = self.hosts.get_mut(host as usize);
+        if let Some(probe) = here.and_then(|here| here.probe.as_mut()) {
             probe.lag = probe.lag.max(lag);
         }
         self.lags.late(host, lag);
@@ -233,12 +224,11 @@ impl Answers {
 
     pub(super) fn handled(&mut self, desk: &mut Desk, config: &Config, step: Handled<'_>) {
         let Handled { host, shown, node, .. } = step;
-        self.note_lag(host, shown);
-        let lag = std::mem::take(&mut self.lag);
+        self.late(host, step.lag);
         let (mut came, next) = (self.came.take(), self.next.take());
         let refuted = std::mem::take(&mut self.refuted);
         let Some(here) = self.hosts.get_mut(host as usize) else { return };
-        if lag > config.probe_interval && config.rules.lateness == Lateness::DoubtsItself {
+        if step.doubts_itself() {
             (here.probe, came) = (None, None);
             here.health.worse(config, 1);
         } else if self.is_woken
@@ -258,7 +248,6 @@ impl Answers {
         }
         here.health.worse(config, refuted);
         here.health.check(desk, node);
-        here.due = node.poll_timeout();
     }
 }
 
@@ -291,15 +280,6 @@ impl Probe {
         }
         Came::Silence { nacks_promised: self.nack_promises, nacks: self.nacks }
     }
-}
-
-/// A node after an input.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Handled<'a> {
-    pub(super) host: u32,
-    pub(super) shown: Instant,
-    pub(super) is_woken: bool,
-    pub(super) node: &'a Node,
 }
 
 /// Whether an answer that is said to be so old came then.

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mingle_proto::{Cause, Change, Config, Instant, Lateness, Node};
+use mingle_proto::{Cause, Change, Config, Instant};
 use mingle_wire::{Incarnation, Message, State};
 
-use super::answers::Handled;
 use super::desk::{Checker, Desk};
 use super::formulas::Bounds;
 use super::names::{NameId, Names};
+use super::shadows::Handled;
 use super::verdicts::Case;
 
 /// What nodes must do in time: end suspicions, and forget who went down.
@@ -22,8 +22,6 @@ pub(super) struct Deadlines {
 
 #[derive(Debug, Default)]
 struct Host {
-    /// When it wanted to be woken.
-    due: Option<Instant>,
     /// When those who are down are forgotten.
     down: BTreeMap<NameId, Instant>,
     suspicions: BTreeMap<NameId, Suspicion>,
@@ -58,12 +56,12 @@ struct Suspicion {
 const ROUNDING: Duration = Duration::from_millis(1);
 
 impl Deadlines {
-    pub(super) fn started(&mut self, host: u32, node: &Node) {
+    pub(super) fn started(&mut self, host: u32) {
         let host = host as usize;
         if self.hosts.len() <= host {
             self.hosts.resize_with(host + 1, Host::default);
         }
-        self.hosts[host] = Host { due: node.poll_timeout(), ..Host::default() };
+        self.hosts[host] = Host::default();
     }
 
     /// A host is about to take something in.
@@ -114,28 +112,20 @@ impl Deadlines {
     }
 
     /// Whoever has a deadline wants to be woken for it.
-    pub(super) fn handled(
-        &mut self,
-        desk: &mut Desk,
-        names: &Names,
-        config: &Config,
-        step: Handled<'_>,
-    ) {
+    pub(super) fn handled(&mut self, desk: &mut Desk, names: &Names, step: Handled<'_>) {
         let Some(host) = self.hosts.get_mut(step.host as usize) else { return };
-        let lag = host.due.map_or(Duration::ZERO, |due| step.shown.since(due));
-        let doubts = config.rules.lateness == Lateness::DoubtsItself;
-        if step.is_woken && doubts && lag > config.probe_interval {
-            host.grant(lag, self.steps);
+        if step.doubts_itself() {
+            host.grant(step.lag, self.steps);
         }
         for accusation in self.accusations.drain(..) {
             host.confirm(accusation, self.steps);
         }
-        host.due = step.node.poll_timeout();
+        let due = step.node.poll_timeout();
         host.first = host.first.or_else(|| host.look_for_first());
         let Some((at, about)) = host.first else { return };
-        let in_time = host.due.is_some_and(|due| due <= at);
+        let in_time = due.is_some_and(|due| due <= at);
         desk.check(Checker::Deadlines, in_time, || {
-            let (whom, due) = (names.name(about), host.due);
+            let whom = names.name(about);
             match host.suspicions.get(&about) {
                 Some(runs) => format!("it sleeps until {due:?} while it suspects {whom}: {runs:?}"),
                 None => format!("it sleeps until {due:?}, and knows {whom} until {at:?} only"),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use mingle_proto::{Config, Instant, Nacks, Node};
 use mingle_wire::{IndirectPing, Message, SeqNo, Source};
 
-use super::answers::Handled;
 use super::desk::{Checker, Desk};
 use super::names::{NameId, Names};
+use super::shadows::Handled;
 use super::transmits::Occasion;
 use crate::watch::Sent;
 

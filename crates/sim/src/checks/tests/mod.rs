@@ -9,6 +9,7 @@ mod timely;
 mod untrue;
 
 use mingle_proto::Via;
+use mingle_wire::{Message, memberlist};
 
 use super::*;
 pub(crate) use history::History;
