@@ -272,7 +272,7 @@ impl Run<'_> {
             Claim::Moved => Message::Alive(Alive {
                 incarnation,
                 node,
-                address: NOWHERE.into(),
+                address: elsewhere(about).into(),
                 meta: &[],
                 versions: Versions::ours(Delegate::SERF, Mark::Mingle),
             }),
@@ -281,6 +281,12 @@ impl Run<'_> {
         message.encode(&mut body);
         self.world.forge(host, NOWHERE, &body);
     }
+}
+
+/// Where a node is said to be that is not there; nobody is.
+fn elsewhere(host: u32) -> SocketAddr {
+    let port = u16::try_from(host % u32::from(u16::MAX)).expect("it is below u16::MAX") + 1;
+    SocketAddr::new(NOWHERE.ip(), port)
 }
 
 /// Whom a cut between these concerns: all but the largest side, and where there is none, all.

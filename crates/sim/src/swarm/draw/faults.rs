@@ -126,6 +126,9 @@ fn rumours(rng: &mut Rng, nodes: u32, duration: Duration) -> Vec<Timed> {
     if rng.chance(Chance::of(0.15)) {
         faults.extend(begun_below(rng, nodes, millis));
     }
+    if rng.chance(Chance::of(0.15)) {
+        faults.extend(buried_after_a_goodbye(rng, nodes, millis));
+    }
     faults
 }
 
@@ -151,6 +154,22 @@ fn accused_of_the_next(rng: &mut Rng, nodes: u32, at: Duration) -> [Timed; 2] {
     let news = Fault::Meta { nodes: Nodes::one(about), bytes };
     let later = at + Duration::from_millis(rng.below(MOST_BEHIND));
     [Timed { at, lasts: None, fault: accused }, Timed { at: later, lasts: None, fault: news }]
+}
+
+/// Whoever has said goodbye is called dead at the incarnation that it went with.
+fn buried_after_a_goodbye(rng: &mut Rng, nodes: u32, millis: u64) -> [Timed; 2] {
+    let about = u32::try_from(rng.below(nodes.into())).expect("it is below a u32");
+    let gone = Fault::Leave { nodes: Nodes::one(about), address: SAME, memory: memory(rng) };
+    let (to, claim) = (some(rng, nodes), Claim::Dead);
+    let buried = Fault::Forge { to, claim, about, ahead: 0 };
+    let first = rng.below(millis / 2);
+    let second = first + rng.within(100, 5000);
+    let (first, second) = (Duration::from_millis(first), Duration::from_millis(second));
+    let away = rng.chance(Chance::of(0.5)).then(|| Duration::from_millis(rng.within(2000, 20_000)));
+    [
+        Timed { at: first, lasts: away, fault: gone },
+        Timed { at: second, lasts: None, fault: buried },
+    ]
 }
 
 /// Processes begin by their wall clocks, and again when those were set back.
