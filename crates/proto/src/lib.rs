@@ -30,6 +30,7 @@ mod test_util;
 mod time;
 mod timers;
 mod tombstones;
+mod versions;
 
 pub use checkpoint::CheckpointError;
 pub use config::{

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::law::Belief;
 use crate::rng::Rng;
+use crate::versions::Stated;
 use crate::{Instant, Member, Profile};
 
 /// A place in the table of members. Used again after its member was reaped.
@@ -113,6 +114,7 @@ pub(crate) struct Members {
     /// members have gone.
     fallen: VecDeque<(Instant, MemberKey)>,
     fingerprint: u64,
+    stated: Stated,
 }
 
 impl Members {
@@ -127,6 +129,7 @@ impl Members {
             cursor: 0,
             fallen: VecDeque::new(),
             fingerprint: 0,
+            stated: Stated::default(),
         };
         let key = members.store(local, incarnation, now);
         assert_eq!(key, MemberKey::LOCAL, "the first slot is the local node's");
@@ -150,6 +153,11 @@ impl Members {
 
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Which versions they state.
+    pub(crate) fn stated(&self) -> &Stated {
+        &self.stated
     }
 
     pub(crate) fn local(&self) -> &Slot {
@@ -177,8 +185,13 @@ impl Members {
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<MemberKey> {
-        let is_named = |&slot: &u32| slot_in(&self.slots, slot).profile.is_named(name);
-        let found = self.index.find(hash_of(self.seed, name.as_bytes()), is_named);
+        self.find_bytes(name.as_bytes())
+    }
+
+    /// As [`find`](Self::find), by the bytes of a name.
+    pub(crate) fn find_bytes(&self, name: &[u8]) -> Option<MemberKey> {
+        let is_named = |&slot: &u32| slot_in(&self.slots, slot).profile.name_bytes() == name;
+        let found = self.index.find(hash_of(self.seed, name), is_named);
         found.map(|&slot| MemberKey(slot))
     }
 
@@ -221,6 +234,7 @@ impl Members {
             state: State::Alive,
         };
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
+        self.stated.add(slot.profile.versions(), slot.state);
         let hash = hash_of(self.seed, slot.profile.name_bytes());
         let place = match self.free.pop() {
             Some(place) => place,
@@ -248,6 +262,7 @@ impl Members {
         self.leave_ring(key);
         let slot = self.slots[key.index()].take().expect("it was just looked up");
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+        self.stated.remove(slot.profile.versions(), slot.state);
         self.free.push(key.0);
         slot.member()
     }
@@ -298,8 +313,10 @@ impl Members {
     fn change(&mut self, key: MemberKey, change: impl FnOnce(&mut Slot)) {
         let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+        self.stated.remove(slot.profile.versions(), slot.state);
         change(slot);
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
+        self.stated.add(slot.profile.versions(), slot.state);
     }
 
     fn fall(&mut self, key: MemberKey, state: State, now: Instant) {
@@ -443,6 +460,7 @@ impl Members {
     pub(crate) fn check(&self) {
         let sum = self.iter().fold(0u64, |sum, slot| sum.wrapping_add(slot.fingerprint()));
         assert_eq!(sum, self.fingerprint, "the fingerprint is the sum over live members");
+        assert_eq!(stated(&self.slots), self.stated, "versions are those of all members");
         assert_eq!(self.index.len(), self.len(), "everybody is in the index once");
         assert!(self.cursor <= self.ring.len());
         for (position, &key) in self.ring.iter().enumerate() {
@@ -499,7 +517,16 @@ fn fingerprint(profile: &Profile, incarnation: Incarnation) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The table as checkpoints hold it: all but the index, which is made anew.
+/// The versions of all who are there.
+fn stated(slots: &[Option<Slot>]) -> Stated {
+    let mut stated = Stated::default();
+    for slot in slots.iter().flatten() {
+        stated.add(slot.profile.versions(), slot.state);
+    }
+    stated
+}
+
+/// The table as checkpoints hold it: all but what follows from the slots.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     slots: Vec<Option<Slot>>,
@@ -513,7 +540,8 @@ struct Stored {
 
 impl From<Members> for Stored {
     fn from(members: Members) -> Self {
-        let Members { slots, free, index: _, seed, ring, cursor, fallen, fingerprint } = members;
+        let Members { slots, free, seed, ring, cursor, fallen, fingerprint, index: _, stated: _ } =
+            members;
         Self { slots, free, seed, ring, cursor, fallen, fingerprint }
     }
 }
@@ -528,7 +556,8 @@ impl From<Stored> for Members {
                 index.insert_unique(rehash(&place), place, rehash);
             }
         }
-        Self { slots, free, index, seed, ring, cursor, fallen, fingerprint }
+        let stated = stated(&slots);
+        Self { slots, free, index, seed, ring, cursor, fallen, fingerprint, stated }
     }
 }
 

@@ -1,11 +1,10 @@
 //! Whole messages on streams: views, pings and user messages.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_wire::{
-    Ack, Dead, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, Versions, memberlist,
-};
+use mingle_wire::{Ack, Dead, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, memberlist};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
@@ -234,20 +233,29 @@ impl Node {
         }
     }
 
-    /// The first node whose versions somebody alive does not understand (spec section 6).
+    /// A node whose versions somebody alive does not understand (spec section 6).
     fn incompatible(&self, view: &PushPull<'_>) -> Option<std::sync::Arc<str>> {
-        let mut range = Range::default();
-        for record in view.records().flatten().filter(|record| record.state == State::Alive) {
-            range.narrow(record.alive.versions);
+        let mut understood = self.members.stated().understood();
+        let mut stated = BTreeSet::new();
+        let mut last = None;
+        for record in view.records().flatten() {
+            let versions = record.alive.versions;
+            if record.state == State::Alive {
+                understood.narrow(versions);
+            }
+            if last.replace(versions) != Some(versions) {
+                stated.insert(versions);
+            }
         }
-        for slot in self.members.iter().filter(|slot| slot.state == State::Alive) {
-            range.narrow(slot.profile.versions());
-        }
-        let theirs = view.records().flatten().find(|r| !range.holds(r.alive.versions));
-        let ours = || self.members.iter().find(|slot| !range.holds(slot.profile.versions()));
+        let mut all = stated.into_iter().chain(self.members.stated().all());
+        let wrong = all.find(|&versions| !understood.holds(versions))?;
+        let theirs = view.records().flatten().find(|record| record.alive.versions == wrong);
         match theirs {
             Some(record) => Some(record.alive.node.into()),
-            None => ours().map(|slot| slot.profile.name().into()),
+            None => {
+                let ours = self.members.iter().find(|slot| slot.profile.versions() == wrong);
+                ours.map(|slot| slot.profile.name().into())
+            }
         }
     }
 
@@ -260,29 +268,5 @@ impl Node {
             writer.record(&NodeState { state: slot.state, alive });
         }
         writer.finish();
-    }
-}
-
-/// What all live nodes understand of the memberlist and the application's protocol.
-struct Range {
-    protocol: (u8, u8),
-    delegate: (u8, u8),
-}
-
-impl Default for Range {
-    fn default() -> Self {
-        Self { protocol: (0, u8::MAX), delegate: (0, u8::MAX) }
-    }
-}
-
-impl Range {
-    fn narrow(&mut self, Versions([pmin, pmax, _, dmin, dmax, _]): Versions) {
-        self.protocol = (self.protocol.0.max(pmin), self.protocol.1.min(pmax));
-        self.delegate = (self.delegate.0.max(dmin), self.delegate.1.min(dmax));
-    }
-
-    fn holds(&self, Versions([_, _, pcur, _, _, dcur]): Versions) -> bool {
-        (self.protocol.0..=self.protocol.1).contains(&pcur)
-            && (self.delegate.0..=self.delegate.1).contains(&dcur)
     }
 }

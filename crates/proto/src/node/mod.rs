@@ -171,7 +171,7 @@ impl Node {
         let members = members.into_iter();
         node.members.reserve(members.size_hint().0.min(node.config.max_members as usize));
         for member in members {
-            let is_new = node.members.find(member.name()).is_none();
+            let is_new = node.members.find_bytes(member.profile.name_bytes()).is_none();
             if is_new && node.members.len() < node.config.max_members as usize {
                 let (profile, incarnation) = (member.profile.clone(), member.incarnation);
                 node.members.insert(profile, incarnation, now, &mut node.rng);

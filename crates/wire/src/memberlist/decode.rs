@@ -241,6 +241,58 @@ const NODE_STATE: &[&str] = &["Name", "Addr", "Port", "Meta", "Incarnation", "St
 
 /// Decodes one record of a push/pull and leaves the reader behind it.
 pub(super) fn node_state<'a>(reader: &mut Reader<'a>) -> Result<NodeState<'a>, DecodeError> {
+    let Some((record, behind)) = usual_node_state(*reader) else { return any_node_state(reader) };
+    debug_assert_eq!(any_node_state(&mut { *reader }).as_ref(), Ok(&record), "both readings agree");
+    *reader = behind;
+    Ok(record)
+}
+
+/// As [`usual_ping`] is for pings.
+fn usual_node_state(reader: Reader<'_>) -> Option<(NodeState<'_>, Reader<'_>)> {
+    let (fields, behind) = usual_record(reader)?;
+    let node = str::from_utf8(fields.name).ok()?;
+    let fits = (1..=MAX_NAME).contains(&node.len()) && fields.meta.len() <= MAX_META;
+    let alive = Alive {
+        incarnation: Incarnation::new(fields.incarnation)?,
+        node,
+        address: Address { ip: fields.ip, port: fields.port },
+        meta: fields.meta,
+        versions: Versions(fields.versions),
+    };
+    fits.then_some((NodeState { state: state(fields.state).ok()?, alive }, behind))
+}
+
+/// A record as it is spelled, whatever it says.
+struct Record<'a> {
+    ip: Ip,
+    incarnation: u32,
+    meta: &'a [u8],
+    name: &'a [u8],
+    port: u16,
+    state: i64,
+    versions: [u8; 6],
+}
+
+/// The usual record, and what is behind it.
+fn usual_record(mut reader: Reader<'_>) -> Option<(Record<'_>, Reader<'_>)> {
+    reader.literal(b"\x87\xa4Addr")?;
+    let ip = usual_ip(&mut reader)?;
+    reader.literal(b"\xabIncarnation")?;
+    let incarnation = reader.u32().ok()?;
+    reader.literal(b"\xa4Meta")?;
+    let meta = reader.bytes().ok()?;
+    reader.literal(b"\xa4Name")?;
+    let name = reader.bytes().ok()?;
+    reader.literal(b"\xa4Port")?;
+    let port = reader.u16().ok()?;
+    reader.literal(b"\xa5State")?;
+    let state = reader.i64().ok()?;
+    reader.literal(b"\xa3Vsn\xa6")?;
+    let versions = reader.chunk()?;
+    Some((Record { ip, incarnation, meta, name, port, state, versions }, reader))
+}
+
+fn any_node_state<'a>(reader: &mut Reader<'a>) -> Result<NodeState<'a>, DecodeError> {
     let mut fields = AliveFields::default();
     let mut number = 0;
     reader.structure(NODE_STATE, |reader, field| match field {
@@ -297,7 +349,13 @@ impl<'a> AliveFields<'a> {
 fn push_pull(mut reader: Reader<'_>) -> Result<PushPull<'_>, DecodeError> {
     let head = push_pull_head(&mut reader)?;
     let start = reader.rest();
-    reader.skip_many(head.nodes.into())?;
+    for _ in 0..head.nodes {
+        // The usual record is read sooner than it is passed over value by value.
+        match usual_record(reader) {
+            Some((_, behind)) => reader = behind,
+            None => reader.skip()?,
+        }
+    }
     let tail = reader.rest();
     let records = start.get(..start.len() - tail.len()).ok_or(DecodeError::Truncated)?;
     let user_state = tail.get(..head.user_state).ok_or(DecodeError::Truncated)?;

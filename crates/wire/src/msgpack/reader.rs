@@ -53,6 +53,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an integer of any width and sign.
+    #[inline]
     pub fn i64(&mut self) -> Result<i64, ReadError> {
         match self.integer()? {
             Integer::Unsigned(number) => i64::try_from(number).map_err(|_| ReadError::Range),
