@@ -313,10 +313,13 @@ impl Members {
     fn change(&mut self, key: MemberKey, change: impl FnOnce(&mut Slot)) {
         let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
-        self.stated.remove(slot.profile.versions(), slot.state);
+        let (versions, state) = (slot.profile.versions(), slot.state);
         change(slot);
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
-        self.stated.add(slot.profile.versions(), slot.state);
+        if (versions, state) != (slot.profile.versions(), slot.state) {
+            self.stated.remove(versions, state);
+            self.stated.add(slot.profile.versions(), slot.state);
+        }
     }
 
     fn fall(&mut self, key: MemberKey, state: State, now: Instant) {

@@ -436,7 +436,7 @@ fn whoever_has_nothing_to_tell_sleeps_through_the_gossip_ticks_and_keeps_their_t
         };
         let &(at, ..) = world.packets.iter().find(gossip).expect("it is told");
         assert!(at.since(since) <= config.gossip_interval, "{since:?} {at:?}");
-        told.push(at.as_nanos() % config.gossip_interval.as_nanos() as u64);
+        told.push(u128::from(at.as_nanos()) % config.gossip_interval.as_nanos());
     }
     assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "the phase stays: {told:?}");
 }
