@@ -329,7 +329,10 @@ impl Node {
             return;
         };
         running.confirm(from);
-        self.timers.set(Timer::Suspicion(key), running.deadline());
+        // What is over by now ends now: a deadline in the past would look as if we had been late.
+        let before = self.timers.deadline(Timer::Suspicion(key));
+        let soonest = before.map_or(self.now, |before| before.min(self.now));
+        self.timers.set(Timer::Suspicion(key), running.deadline().max(soonest));
         self.queue_suspect(key, incarnation, from);
     }
 

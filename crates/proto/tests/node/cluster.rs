@@ -105,6 +105,22 @@ fn a_death_says_who_accused_and_how_long_it_took() {
     assert_eq!((evidence.before, evidence.via), (Some(State::Suspect), Via::Own));
 }
 
+/// A confirmation that comes when the shorter suspicion is over already ends it, and is no lateness.
+#[test]
+fn a_suspicion_that_a_late_confirmation_ends_does_not_count_as_our_own_lag() {
+    for size in 4..12 {
+        let mut world = World::joined(size, &Config::lan());
+        world.set_rule(|from, to, _| (from < 2) == (to < 2));
+        world.run(60 * SECOND);
+        let failures = world.events.iter().filter_map(|(at, node, event)| match event {
+            Event::Member { change: Change::Failed, evidence, .. } => Some((at, node, evidence)),
+            _ => None,
+        });
+        let late: Vec<_> = failures.filter(|(.., evidence)| !evidence.lag.is_zero()).collect();
+        assert!(late.is_empty(), "of {size}: {late:?}");
+    }
+}
+
 #[test]
 fn an_accuser_says_what_it_tried() {
     let mut world = World::joined(5, &Config::lan());

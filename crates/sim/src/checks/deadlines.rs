@@ -123,7 +123,7 @@ impl Deadlines {
         let due = step.node.poll_timeout();
         host.first = host.first.or_else(|| host.look_for_first());
         let Some((at, about)) = host.first else { return };
-        let in_time = due.is_some_and(|due| due <= at);
+        let in_time = due.is_some_and(|due| due <= at.max(step.shown));
         desk.check(Checker::Deadlines, in_time, || {
             let whom = names.name(about);
             match host.suspicions.get(&about) {

@@ -10,7 +10,7 @@ use mingle_wire::{Message, StreamMessage, memberlist};
 use super::answers::Answers;
 use super::corrections::Corrections;
 use super::deadlines::Deadlines;
-use super::desk::Desk;
+use super::desk::{Checker, Desk};
 use super::fingerprints::Fingerprints;
 use super::gossip::Gossip;
 use super::names::{NameId, Names};
@@ -247,7 +247,13 @@ impl Shadows {
         order::handled(desk, view);
         view.handled(desk, &mut self.names, node);
         self.fingerprints.handled(desk, host, view.digest(), node);
-        self.due[host as usize] = node.poll_timeout();
+        let due = node.poll_timeout();
+        let before = std::mem::replace(&mut self.due[host as usize], due);
+        let is_late =
+            due.is_some_and(|due| due < shown && before.is_none_or(|before| due < before));
+        desk.check(Checker::Progress, !is_late, || {
+            format!("at {shown:?} it wants to be woken at {due:?}, and before it was {before:?}")
+        });
     }
 
     /// A node has written this message for a stream.
