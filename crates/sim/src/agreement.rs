@@ -31,7 +31,7 @@ impl fmt::Display for Disagreement {
 }
 
 /// As many are told; more would help nobody.
-const MOST: usize = 50;
+pub(crate) const MOST: usize = 50;
 
 /// Whether there is no disagreement.
 pub(crate) fn all_agree(world: &World) -> bool {

@@ -32,7 +32,7 @@ pub use measure::{Distribution, Measured, Times};
 pub use memory::bytes_available;
 pub use network::{Carrier, Latency, Region, Traffic};
 pub use nodes::{Nodes, NodesError};
-pub use outcome::{Outcome, Unmet, Verdict};
+pub use outcome::{Hash, Outcome, Unmet, Verdict};
 pub use repeat::{Progress, cores, repeat};
 pub use report::{comparison, summary};
 pub use scenario::{

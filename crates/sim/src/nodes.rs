@@ -67,13 +67,7 @@ impl Nodes {
     pub(crate) fn pick(&self, count: u32, rng: &mut Rng) -> Vec<u32> {
         match self {
             Self::All => (0..count).collect(),
-            Self::Ranges(ranges) => {
-                let mut picked: Vec<u32> =
-                    ranges.iter().flat_map(|&(first, last)| first..=last.min(count - 1)).collect();
-                picked.sort_unstable();
-                picked.dedup();
-                picked
-            }
+            Self::Ranges(ranges) => in_order(ranges, count),
             Self::Percent(share) => {
                 let wanted = (u64::from(count) * u64::from(*share)).div_ceil(100).max(1);
                 let mut all: Vec<u32> = (1..count).collect();
@@ -84,6 +78,23 @@ impl Nodes {
             }
         }
     }
+
+    /// Their numbers among `count`, in order, unless they are drawn.
+    pub(crate) fn named(&self, count: u32) -> Option<Vec<u32>> {
+        match self {
+            Self::All => Some((0..count).collect()),
+            Self::Ranges(ranges) => Some(in_order(ranges, count)),
+            Self::Percent(_) => None,
+        }
+    }
+}
+
+fn in_order(ranges: &[(u32, u32)], count: u32) -> Vec<u32> {
+    let each = ranges.iter().flat_map(|&(first, last)| first..=last.min(count - 1));
+    let mut picked: Vec<u32> = each.collect();
+    picked.sort_unstable();
+    picked.dedup();
+    picked
 }
 
 impl FromStr for Nodes {

@@ -4,11 +4,12 @@ use std::time::Duration;
 use mingle_proto::Instant;
 use serde::Serialize;
 
-use crate::agreement::Disagreement;
+use crate::agreement::{self, Disagreement};
 use crate::checks::{Finding, Tally};
 use crate::measure::{Distribution, Measured};
 use crate::network::Traffic;
 use crate::scenario::{Expect, Scenario};
+use crate::tape::Tape;
 use crate::world::{Transcript, World};
 
 /// What came of one world.
@@ -17,7 +18,7 @@ pub struct Outcome {
     /// Its seed.
     pub seed: u64,
     /// The hash of all that nodes took in and put out.
-    pub transcript: u64,
+    pub transcript: Hash,
     /// How long after the faults all agreed, in seconds; `None` when they did not.
     pub agreed_after: Option<f64>,
     /// Who disagreed about whom in the end.
@@ -36,6 +37,26 @@ pub struct Outcome {
     pub simulated: f64,
     /// What was expected and did not come out.
     pub unmet: Vec<Unmet>,
+    /// What happened, line by line: faults, processes, and what nodes told. Only where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+}
+
+/// A hash, written as sixteen hexadecimal digits: as a number, readers of JSON would round it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct Hash(pub u64);
+
+impl From<Hash> for String {
+    fn from(hash: Hash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:016x}", self.0))
+    }
 }
 
 /// What a world leaves behind.
@@ -48,10 +69,12 @@ pub(crate) struct Came {
     pub(crate) measured: Measured,
     pub(crate) findings: Vec<Finding>,
     pub(crate) checks: Vec<Tally>,
+    pub(crate) events: Vec<String>,
 }
 
 impl Came {
-    pub(crate) fn of(world: World) -> Self {
+    pub(crate) fn of(mut world: World) -> Self {
+        let events = world.watch.tape.as_mut().map(Tape::take).unwrap_or_default();
         let nodes = world.hosts.iter().filter_map(|host| host.node.as_ref());
         let refused = nodes.map(|node| node.counters().refused_in_all()).sum();
         let traffic = world.network.traffic;
@@ -63,6 +86,7 @@ impl Came {
             findings: world.watch.checks.findings().to_vec(),
             checks: world.watch.checks.tallies(&traffic),
             measured: world.watch.measures.finish(world.now, refused),
+            events,
         }
     }
 }
@@ -80,7 +104,7 @@ impl Outcome {
         };
         let mut outcome = Self {
             seed,
-            transcript: came.transcript.hash(),
+            transcript: Hash(came.transcript.hash()),
             agreed_after,
             disagreements,
             findings: came.findings,
@@ -90,9 +114,15 @@ impl Outcome {
             simulated: came.end.since(Instant::ORIGIN).as_secs_f64(),
             measured: came.measured,
             unmet: Vec::new(),
+            events: came.events,
         };
         outcome.unmet = outcome.against(&scenario.expect);
         outcome
+    }
+
+    /// Whether something has to be told of it.
+    pub(crate) fn is_wrong(&self) -> bool {
+        !self.unmet.is_empty() || !self.findings.is_empty()
     }
 
     /// What was expected and did not come out.
@@ -102,7 +132,9 @@ impl Outcome {
         if expect.agreement && self.agreed_after.is_none() {
             let (count, first) = (self.disagreements.len(), self.disagreements.first());
             let first = first.map_or_else(String::new, |first| format!("; {first}"));
-            unmet.push(Unmet::new("agreement", format!("{count} disagreements{first}"), "none"));
+            let at_least = if count >= agreement::MOST { "at least " } else { "" };
+            let came = format!("{at_least}{count} disagreements{first}");
+            unmet.push(Unmet::new("agreement", came, "none"));
         }
         let mut within = |name, time: Option<f64>, missing: u64, most: Option<Duration>| {
             let Some(most) = most else { return };
@@ -199,7 +231,12 @@ pub enum Verdict {
         fails: usize,
     },
     /// Something did not come out as expected, or a checker has found something.
-    Failed,
+    Failed {
+        /// In how many repetitions.
+        fails: usize,
+        /// Of how many.
+        worlds: usize,
+    },
     /// It states a shortfall that is none any more.
     NoShortfall,
 }
@@ -209,11 +246,13 @@ impl Verdict {
     #[must_use]
     pub fn of(scenario: &Scenario, outcomes: &[Outcome]) -> Self {
         let fails = outcomes.iter().filter(|outcome| !outcome.unmet.is_empty()).count();
+        let wrong = outcomes.iter().filter(|outcome| outcome.is_wrong()).count();
+        let failed = Self::Failed { fails: wrong, worlds: outcomes.len() };
         let broken = outcomes.iter().any(|outcome| !outcome.findings.is_empty());
         match &scenario.expect.shortfall {
-            _ if broken => Self::Failed,
+            _ if broken => failed,
             None if fails == 0 => Self::Passed,
-            None => Self::Failed,
+            None => failed,
             Some(_) if fails == 0 => Self::NoShortfall,
             Some(shortfall) => Self::KnownShortfall { shortfall: shortfall.clone(), fails },
         }
@@ -231,7 +270,9 @@ impl fmt::Display for Verdict {
         match self {
             Self::Passed => f.write_str("passed"),
             Self::KnownShortfall { shortfall, .. } => write!(f, "known shortfall: {shortfall}"),
-            Self::Failed => f.write_str("failed"),
+            Self::Failed { fails, worlds } => {
+                write!(f, "failed in {fails} of {}", crate::report::worlds(*worlds))
+            }
             Self::NoShortfall => {
                 f.write_str("passes, although it states a shortfall; remove expect.shortfall")
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::outcome::Outcome;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::watch::Watch;
 
 /// How far worlds are that run, for whoever looks from another thread.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ pub fn repeat(
         for _ in 0..at_a_time.clamp(1, seeds.len().max(1)) {
             scope.spawn(|| {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = scenario.run_watched(seed, progress);
+                    let result = scenario.run_watched(seed, Watch::new(scenario), progress);
                     progress.done.fetch_add(1, Ordering::Relaxed);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
                 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::agreement::MOST;
 use crate::measure::{Distribution, Measured};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Hash, Outcome, Verdict};
 use crate::scenario::Scenario;
 
 /// One measure of a world, as tables show it.
@@ -29,7 +30,7 @@ macro_rules! rows {
 
 /// All that tables show, the worst of which is always the highest.
 const ROWS: &[Row] = rows! {
-    "agreed after the faults" Seconds |o| o.agreed_after;
+    "agreed after the faults" Seconds |o| Some(o.agreed_after.unwrap_or(NEVER));
     "false failures" Count |o| count(o.measured.false_failures);
     "  per node-hour" Rate |o| per_hour(&o.measured);
     "  at concerned nodes" Count |o| count(o.measured.false_failures_at_concerned);
@@ -43,21 +44,27 @@ const ROWS: &[Row] = rows! {
     "  detected: median" Seconds |o| o.measured.detected.median;
     "  detected: longest" Seconds |o| o.measured.detected.longest;
     "  everywhere: median" Seconds |o| o.measured.dead_everywhere.median;
-    "  everywhere: longest" Seconds |o| o.measured.dead_everywhere.longest;
+    "  everywhere: longest" Seconds |o| {
+        all(&o.measured.dead_everywhere, o.measured.missed_deaths)
+    };
     "  missed" Count |o| count(o.measured.missed_deaths);
     "  overtaken by a restart" Count |o| count(o.measured.overtaken);
     "returns of the dead" Count |o| count(o.measured.returns_of_the_dead);
     "starts seen by all" Count |o| some(&o.measured.joined_everywhere);
     "  everywhere: median" Seconds |o| o.measured.joined_everywhere.median;
-    "  everywhere: longest" Seconds |o| o.measured.joined_everywhere.longest;
+    "  everywhere: longest" Seconds |o| {
+        all(&o.measured.joined_everywhere, o.measured.missed_joins)
+    };
     "  missed" Count |o| count(o.measured.missed_joins);
     "goodbyes" Count |o| some(&o.measured.goodbye);
     "  said: longest" Seconds |o| o.measured.goodbye.longest;
     "  everywhere: median" Seconds |o| o.measured.left_everywhere.median;
-    "  everywhere: longest" Seconds |o| o.measured.left_everywhere.longest;
+    "  everywhere: longest" Seconds |o| {
+        all(&o.measured.left_everywhere, o.measured.missed_goodbyes)
+    };
     "  missed" Count |o| count(o.measured.missed_goodbyes);
     "recovered: median" Seconds |o| o.measured.recovered.median;
-    "recovered: longest" Seconds |o| o.measured.recovered.longest;
+    "recovered: longest" Seconds |o| all(&o.measured.recovered, o.measured.unrecovered);
     "unrecovered" Count |o| count(o.measured.unrecovered);
     "packets per node and second" Rate |o| Some(o.measured.packets_per_node_second);
     "bytes per node and second" Rate |o| Some(o.measured.bytes_per_node_second);
@@ -70,6 +77,14 @@ const ROWS: &[Row] = rows! {
     "requests refused" Count |o| count(o.measured.requests_refused);
     "messages refused" Count |o| count(o.measured.messages_refused);
 };
+
+/// How long it takes what does not happen: longer than all else.
+const NEVER: f64 = f64::INFINITY;
+
+/// The longest of these times, and of those that were missed.
+fn all(times: &Distribution, missed: u64) -> Option<f64> {
+    if missed > 0 { Some(NEVER) } else { times.longest }
+}
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn to_f64(count: u64) -> f64 {
@@ -92,6 +107,12 @@ fn per_hour(measured: &Measured) -> Option<f64> {
 impl Unit {
     fn spell(self, value: Option<f64>) -> String {
         let Some(value) = value else { return "-".to_owned() };
+        if value.is_nan() {
+            return "-".to_owned();
+        }
+        if value.is_infinite() {
+            return if value > 0.0 { "never" } else { "-" }.to_owned();
+        }
         match self {
             Self::Count => format!("{value:.0}"),
             Self::Seconds => format!("{value:.2} s"),
@@ -114,10 +135,9 @@ pub fn summary(scenario: &Scenario, outcomes: &[Outcome], repeat_with: &str) -> 
         None => format!("{} nodes", scenario.nodes),
     };
     let hours: f64 = outcomes.iter().map(|outcome| outcome.measured.node_hours).sum();
-    let worlds = outcomes.len();
     let about = if scenario.about.is_empty() { "" } else { ": " };
     line(&mut text, format_args!("{}{about}{}", scenario.name, scenario.about));
-    line(&mut text, format_args!("{nodes}, {worlds} worlds, {hours:.1} node-hours\n"));
+    line(&mut text, format_args!("{nodes}, {}, {hours:.1} node-hours\n", worlds(outcomes.len())));
     line(&mut text, format_args!("{:<30}{:>14}{:>14}", "", "median", "worst"));
     for row in ROWS {
         let values: Vec<f64> = outcomes.iter().filter_map(row.value).collect();
@@ -128,14 +148,20 @@ pub fn summary(scenario: &Scenario, outcomes: &[Outcome], repeat_with: &str) -> 
         let (median, worst) = (row.unit.spell(median(&values)), row.unit.spell(worst));
         line(&mut text, format_args!("{:<30}{median:>14}{worst:>14}", row.name));
     }
-    let hashes =
-        outcomes.iter().fold(0_u64, |sum, outcome| sum.rotate_left(1) ^ outcome.transcript);
-    line(&mut text, format_args!("{:<30}{hashes:>28x}\n", "hash of the transcripts"));
+    let hashes = outcomes
+        .iter()
+        .fold(Hash(0), |sum, outcome| Hash(sum.0.rotate_left(1) ^ outcome.transcript.0));
+    line(&mut text, format_args!("{:<30}{hashes:>28}\n", "hash of the transcripts"));
     for outcome in outcomes {
         tell(&mut text, outcome, repeat_with);
     }
     line(&mut text, format_args!("{}", Verdict::of(scenario, outcomes)));
     text
+}
+
+/// A number of worlds.
+pub(crate) fn worlds(count: usize) -> String {
+    if count == 1 { "1 world".to_owned() } else { format!("{count} worlds") }
 }
 
 fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
@@ -144,10 +170,10 @@ fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
 
 /// What is wrong with a world.
 fn tell(text: &mut String, outcome: &Outcome, repeat_with: &str) {
-    if outcome.unmet.is_empty() && outcome.findings.is_empty() {
+    if !outcome.is_wrong() {
         return;
     }
-    line(text, format_args!("seed {0}, repeated by: {repeat_with} --seed {0}", outcome.seed));
+    line(text, format_args!("seed {0}, told by: {repeat_with} --seed {0} --events", outcome.seed));
     for finding in outcome.findings.iter().take(MOST_TOLD) {
         let at = to_f64(finding.at) / 1e9;
         let (checker, host, what) = (finding.checker, finding.host, &finding.what);
@@ -161,7 +187,8 @@ fn tell(text: &mut String, outcome: &Outcome, repeat_with: &str) {
     }
     let rest = outcome.disagreements.len().saturating_sub(MOST_TOLD);
     if rest > 0 {
-        line(text, format_args!("  and {rest} more disagreements"));
+        let more = if rest + MOST_TOLD < MOST { "" } else { "at least " };
+        line(text, format_args!("  and {more}{rest} more disagreements"));
     }
     let by: Vec<String> = outcome
         .measured
@@ -202,12 +229,13 @@ const FEWEST_PAIRS: usize = 9;
 pub fn comparison(one: &[Outcome], other: &[Outcome], names: [&str; 2]) -> String {
     let mut text = String::new();
     line(&mut text, format_args!("A is {}\nB is {}", names[0], names[1]));
-    line(&mut text, format_args!("{} worlds of each, with the same seeds\n", one.len()));
-    let head = ["A", "B", "B - A", "B / A"];
-    let [a, b, difference, ratio] = head;
+    line(&mut text, format_args!("{} of each, with the same seeds\n", worlds(one.len())));
     line(
         &mut text,
-        format_args!("{:<30}{a:>14}{b:>14}{difference:>14}{ratio:>9}  more than noise", ""),
+        format_args!(
+            "{:<30}{:>14}{:>14}{:>14}{:>9}  more than noise",
+            "", "A", "B", "B - A", "B / A"
+        ),
     );
     for row in ROWS {
         let pairs: Vec<(f64, f64)> = one
@@ -217,10 +245,13 @@ pub fn comparison(one: &[Outcome], other: &[Outcome], names: [&str; 2]) -> Strin
             .collect();
         let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
         let (Some(a), Some(b)) = (median(&a), median(&b)) else { continue };
-        if pairs.iter().all(|&(a, b)| a == 0.0 && b == 0.0) {
+        if row.name.starts_with("  ") && pairs.iter().all(|&(a, b)| a == 0.0 && b == 0.0) {
             continue;
         }
-        let ratio = if a == 0.0 { "-".to_owned() } else { format!("{:.2}", b / a) };
+        let ratio = match b / a {
+            ratio if ratio.is_finite() && a.is_finite() => format!("{ratio:.2}"),
+            _ => "-".to_owned(),
+        };
         let spell = |value| row.unit.spell(Some(value));
         line(
             &mut text,
@@ -229,8 +260,8 @@ pub fn comparison(one: &[Outcome], other: &[Outcome], names: [&str; 2]) -> Strin
                 row.name,
                 spell(a),
                 spell(b),
-                spell(b - a),
-                told(&pairs)
+                difference(row.unit, b - a),
+                told(&pairs, one.len())
             ),
         );
     }
@@ -245,16 +276,23 @@ pub fn comparison(one: &[Outcome], other: &[Outcome], names: [&str; 2]) -> Strin
     text
 }
 
+/// How much higher the second one is; nothing when one of both is never.
+fn difference(unit: Unit, difference: f64) -> String {
+    unit.spell(Some(difference + 0.0).filter(|difference| difference.is_finite()))
+}
+
 /// Whether the pairs differ by more than noise, in words.
-fn told(pairs: &[(f64, f64)]) -> String {
+fn told(pairs: &[(f64, f64)], worlds: usize) -> String {
+    let missing = worlds - pairs.len();
+    let but = if missing > 0 { format!(", without {missing} worlds") } else { String::new() };
     let higher = pairs.iter().filter(|(a, b)| b > a).count();
     let lower = pairs.iter().filter(|(a, b)| b < a).count();
     let chance = sign_test(higher, lower);
     if chance <= NOISE {
         let way = if higher > lower { "yes, higher" } else { "yes, lower" };
-        return format!("{way} in {} of {}", higher.max(lower), pairs.len());
+        return format!("{way} in {} of {}{but}", higher.max(lower), pairs.len());
     }
-    "no".to_owned()
+    format!("no{but}")
 }
 
 /// How likely it is that a fair coin, thrown once for each, falls at least as unevenly.

@@ -4,6 +4,7 @@ use super::Failure;
 use super::run::How;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: mingle-sim compare calm.toml lossy.toml")]
 pub(super) struct Options {
     /// The one scenario.
     one: PathBuf,
@@ -24,12 +25,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     one.repetitions =
         if options.how.repetitions.is_some() { least } else { one.repetitions.max(least) };
     (other.repetitions, other.seed) = (one.repetitions, one.seed);
-    let ones = options.how.run(&options.one, &one)?;
-    let others = options.how.run(&options.other, &other)?;
+    let ones = options.how.run(&options.one, &one, false)?;
+    let others = options.how.run(&options.other, &other, false)?;
     let names = [options.one.display().to_string(), options.other.display().to_string()];
     print!("{}", mingle_sim::comparison(&ones, &others, names.each_ref().map(String::as_str)));
     for (name, outcomes) in names.iter().zip([&ones, &others]) {
         let broken = outcomes.iter().filter(|outcome| !outcome.findings.is_empty()).count();
+        let unmet = outcomes.iter().filter(|outcome| !outcome.unmet.is_empty()).count();
+        if unmet > 0 {
+            eprintln!("mingle-sim: {unmet} worlds of {name} are not as it expects; run tells how");
+        }
         if broken > 0 {
             eprintln!("mingle-sim: a checker stopped {broken} worlds of {name}; run it to see why");
         }

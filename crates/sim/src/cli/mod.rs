@@ -20,7 +20,9 @@ const BETWEEN_LINES: Duration = Duration::from_secs(20);
     name = "mingle-sim",
     version,
     about = "Whole clusters in one process and in virtual time, repeatable from a seed",
-    infer_subcommands = true
+    infer_subcommands = true,
+    after_help = "Exit codes: 0 all is as it must be, 1 something is not, 2 the input is wrong.\n\
+        docs/simulation.md says how scenarios are written and what tables mean."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -8,6 +8,9 @@ use mingle_sim::{Outcome, Progress, Scenario, Verdict};
 use super::{BETWEEN_LINES, Failure};
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: mingle-sim run crates/sim/scenarios/r13-pause.toml --repetitions 5"
+)]
 pub(super) struct Options {
     /// The scenario, as TOML; docs/simulation.md says how it is written.
     file: PathBuf,
@@ -16,6 +19,9 @@ pub(super) struct Options {
     /// Say it as JSON, one line per world.
     #[arg(long)]
     json: bool,
+    /// Tell first, line by line, what happened: faults, processes, and what each node told and why.
+    #[arg(long)]
+    events: bool,
 }
 
 /// How scenarios are run.
@@ -37,12 +43,19 @@ pub(super) struct How {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let scenario = options.how.read(&options.file)?;
-    let outcomes = options.how.run(&options.file, &scenario)?;
+    let outcomes = options.how.run(&options.file, &scenario, options.events)?;
     if options.json {
         for outcome in &outcomes {
             println!("{}", serde_json::to_string(outcome).expect("an outcome is plain data"));
         }
     } else {
+        for outcome in outcomes.iter().filter(|outcome| !outcome.events.is_empty()) {
+            println!(
+                "seed {}, times in milliseconds\n{}\n",
+                outcome.seed,
+                outcome.events.join("\n")
+            );
+        }
         let full = if options.how.full { " --full" } else { "" };
         let again = format!("mingle-sim run {}{full} --repetitions 1", options.file.display());
         print!("{}", mingle_sim::summary(&scenario, &outcomes, &again));
@@ -51,7 +64,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Verdict::Passed | Verdict::KnownShortfall { .. } => Ok(()),
         // A shortfall shows over all of the scenario's own seeds; others say nothing of it.
         Verdict::NoShortfall if options.how.picks_seeds() => Ok(()),
-        Verdict::NoShortfall | Verdict::Failed => Err(Failure::Unmet),
+        Verdict::NoShortfall | Verdict::Failed { .. } => Err(Failure::Unmet),
     }
 }
 
@@ -67,6 +80,10 @@ impl How {
             .map_err(|error| Failure::Input(format!("{file}: {error}; name a scenario file")))?;
         let mut scenario = Scenario::from_toml(&text)
             .map_err(|error| Failure::Input(format!("{file}: {error}")))?;
+        if self.full && scenario.full.is_none() {
+            let what = "has no [full]; run it without --full, or write what differs there";
+            return Err(Failure::Input(format!("{file}: {what}")));
+        }
         if self.full {
             scenario = scenario.at_full_size();
         }
@@ -85,7 +102,12 @@ impl How {
     }
 
     /// Runs it for all its seeds, on as many cores as memory allows.
-    pub(super) fn run(&self, path: &Path, scenario: &Scenario) -> Result<Vec<Outcome>, Failure> {
+    pub(super) fn run(
+        &self,
+        path: &Path,
+        scenario: &Scenario,
+        events: bool,
+    ) -> Result<Vec<Outcome>, Failure> {
         let at_a_time = self.fitting(path, scenario)?;
         let seeds: Vec<u64> = (0..u64::from(scenario.repetitions))
             .map(|repetition| scenario.seed.wrapping_add(repetition))
@@ -94,7 +116,11 @@ impl How {
         let over = AtomicBool::new(false);
         let result = std::thread::scope(|scope| {
             let shown = scope.spawn(|| show(scenario, &progress, &over));
-            let result = mingle_sim::repeat(scenario, &seeds, at_a_time, &progress);
+            let result = if events {
+                seeds.iter().map(|&seed| scenario.run_told(seed, &progress)).collect()
+            } else {
+                mingle_sim::repeat(scenario, &seeds, at_a_time, &progress)
+            };
             over.store(true, Ordering::Relaxed);
             shown.thread().unpark();
             result

@@ -6,6 +6,7 @@ use super::Failure;
 
 /// Carry out a script, and show where it goes otherwise than recorded.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: mingle-sim script crates/sim/tests/scripts/leave.txt")]
 pub(super) struct Options {
     /// The script; see `crates/sim/tests/scripts` for some.
     file: PathBuf,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use clap::value_parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use mingle_sim::swarm::{self, Ran, Shrunk, Swept, Trouble};
 use serde_json::json;
@@ -15,7 +16,7 @@ use super::{BETWEEN_LINES, Failure};
 #[command(after_help = "Example: mingle-sim swarm --seeds 10000 --from 1")]
 pub(super) struct Options {
     /// How many seeds.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed.
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -41,6 +42,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let end = options.from.checked_add(options.seeds).ok_or_else(|| {
         Failure::Input("--from and --seeds go beyond the last seed; choose smaller ones".to_owned())
     })?;
+    let folder = options.write.as_deref().and_then(std::path::Path::parent);
+    if let Some(folder) = folder.filter(|&at| !at.as_os_str().is_empty() && !at.is_dir()) {
+        let folder = folder.display();
+        return Err(Failure::Input(format!("--write: {folder} is no folder; make it first")));
+    }
     let mut progress = Progress::new(options);
     let swept = swarm::sweep(options.from..end, threads, &stop, |ran| progress.note(ran));
     progress.bar.finish_and_clear();

@@ -100,11 +100,11 @@ const MOST: usize = 50;
 pub(crate) fn run(
     scenario: &Scenario,
     size: Size,
-    seed: u64,
+    (seed, watch): (u64, Watch),
     progress: &Progress,
 ) -> Result<Outcome, ScenarioError> {
     scenario.check()?;
-    let mut crowd = Crowd::new(scenario, size, seed)?;
+    let mut crowd = Crowd::new(scenario, size, (seed, watch))?;
     let end = Instant::ORIGIN + scenario.duration;
     while crowd.now < end && !crowd.watch.wants_to_stop() {
         let before = crowd.now;
@@ -118,7 +118,11 @@ pub(crate) fn run(
 }
 
 impl<'s> Crowd<'s> {
-    fn new(scenario: &'s Scenario, size: Size, seed: u64) -> Result<Self, ScenarioError> {
+    fn new(
+        scenario: &'s Scenario,
+        size: Size,
+        (seed, watch): (u64, Watch),
+    ) -> Result<Self, ScenarioError> {
         let config = scenario.config.apply(scenario.profile, scenario.rules)?;
         let mut rng = Rng::new(seed);
         let node_seed = rng.next();
@@ -141,7 +145,7 @@ impl<'s> Crowd<'s> {
             order: 0,
             network: scenario.network.build(1),
             rng,
-            watch: Watch::new(scenario),
+            watch,
             transcript: Transcript::default(),
             inputs: 0,
             next_theirs: 0,
@@ -551,10 +555,12 @@ impl<'s> Crowd<'s> {
     fn outcome(self, seed: u64, agreed: Result<Duration, Vec<Disagreement>>) -> Outcome {
         let refused = self.node.counters().refused_in_all();
         let traffic = self.network.traffic;
-        let Watch { checks, measures, .. } = self.watch;
+        let Watch { checks, measures, tape, .. } = self.watch;
         let measured =
             Measured { false_failures: self.false_failures, ..measures.finish(self.now, refused) };
+        let events = tape.map(|mut tape| tape.take()).unwrap_or_default();
         let came = Came {
+            events,
             transcript: self.transcript,
             inputs: self.inputs,
             end: self.now,

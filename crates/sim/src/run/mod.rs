@@ -16,6 +16,7 @@ use crate::outcome::{Came, Outcome};
 use crate::repeat::Progress;
 use crate::rng::Rng;
 use crate::scenario::{Address, Memory, Rules, Scenario, ScenarioError, Start};
+use crate::tape::{Tape, Topic};
 use crate::watch::{Onlooker as _, Stop, Watch};
 use crate::world::{Launch, World};
 
@@ -81,18 +82,29 @@ impl Scenario {
     ///
     /// When the scenario can't be run.
     pub fn run(&self, seed: u64) -> Result<Outcome, ScenarioError> {
-        self.run_watched(seed, &Progress::default())
+        self.run_watched(seed, Watch::new(self), &Progress::default())
     }
 
-    /// The same, and writes down how far it is.
+    /// The same, with [`Outcome::events`]; writes down how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scenario::run`].
+    pub fn run_told(&self, seed: u64, progress: &Progress) -> Result<Outcome, ScenarioError> {
+        let mut tape = Tape::new();
+        tape.show(&[Topic::Faults]);
+        self.run_watched(seed, Watch { tape: Some(tape), ..Watch::new(self) }, progress)
+    }
+
     pub(crate) fn run_watched(
         &self,
         seed: u64,
+        watch: Watch,
         progress: &Progress,
     ) -> Result<Outcome, ScenarioError> {
         match self.crowd {
-            Some(crowd) => crate::crowd::run(self, crowd, seed, progress),
-            None => Run::new(self, seed, Watch::new(self))?.finish(progress),
+            Some(crowd) => crate::crowd::run(self, crowd, (seed, watch), progress),
+            None => Run::new(self, seed, watch)?.finish(progress),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What is wrong with a scenario, in a sentence with a remedy.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fault::{Fault, Timed};
 use super::keys::{check_keys, line_of_field, syntax};
-use super::network::Disturbance;
+use super::network::{Disturbance, Standing};
 use super::{Crowd, Scenario};
+use crate::network::Latency;
 use crate::nodes::Nodes;
 
 /// Why a scenario can't be run.
@@ -56,11 +58,14 @@ impl ScenarioError {
     /// The same with the line where what is wrong is written.
     fn at_its_line(self, text: &str) -> Self {
         let field = match &self {
-            Self::Value { field, .. } => field.as_str(),
-            Self::Config { .. } => "config",
+            Self::Value { field, .. } => field.clone(),
+            // Its sentences begin with the field.
+            Self::Config { what } => {
+                format!("config.{}", what.split(' ').next().unwrap_or_default())
+            }
             Self::At { .. } | Self::Syntax { .. } => return self,
         };
-        match line_of_field(text, field) {
+        match line_of_field(text, &field) {
             Some(line) => Self::At { line, what: self.to_string() },
             None => self,
         }
@@ -82,6 +87,10 @@ impl Scenario {
         check_keys(text)?;
         let scenario: Self = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         let located = |error: ScenarioError| error.at_its_line(text);
+        if scenario.duration.is_zero() {
+            let remedy = "set it to the time that faults and work go on";
+            return Err(located(value("duration", "0s", remedy)));
+        }
         scenario.check().map_err(located)?;
         scenario.clone().at_full_size().check().map_err(located)?;
         Ok(scenario)
@@ -118,11 +127,30 @@ impl Scenario {
         if (room as usize) < least {
             return Err(value("network.packet_room", room, format!("set it to {least} or more")));
         }
+        if !self.network.regions.is_empty() && self.network.latency != Standing::default().latency {
+            let remedy = "take it out, or the latency: regions have their own";
+            return Err(value("network.regions", "set beside latency", remedy));
+        }
+        latency("network.latency", self.network.latency)?;
         for (i, everywhere) in self.network.disturbances.iter().enumerate() {
             shares(&format!("network.disturbance[{i}]"), &everywhere.disturbance)?;
         }
         for (i, timed) in self.faults.iter().enumerate() {
             self.check_fault(&format!("fault[{i}]"), timed)?;
+        }
+        Ok(())
+    }
+
+    fn check_sides(&self, field: &str, sides: &[Nodes]) -> Result<(), ScenarioError> {
+        let mut seen = BTreeSet::new();
+        for side in sides {
+            let Some(named) = side.named(self.nodes) else {
+                return Err(value(field, side, "name nodes by number: shares may overlap"));
+            };
+            if let Some(node) = named.into_iter().find(|&node| !seen.insert(node)) {
+                let remedy = "let each node stand on one side at most";
+                return Err(value(field, format!("a list with n{node} on two sides"), remedy));
+            }
         }
         Ok(())
     }
@@ -164,9 +192,23 @@ impl Scenario {
             Fault::Partition { sides, .. } if sides.len() < 2 => {
                 Err(value(&format!("{place}.sides"), sides.len(), "name two sides or more"))
             }
+            Fault::Partition { sides, .. } => self.check_sides(&format!("{place}.sides"), sides),
+            Fault::Slow { timers, per_packet, .. } if timers.is_zero() && per_packet.is_zero() => {
+                Err(value(place, "slow by nothing", "set timers, per_packet, or both"))
+            }
             _ => Ok(()),
         }
     }
+}
+
+fn latency(field: &str, latency: Latency) -> Result<(), ScenarioError> {
+    if let Latency::Uniform { low, high } = latency
+        && low > high
+    {
+        let low = humantime::format_duration(low);
+        return Err(value(&format!("{field}.low"), low, "set it to high at most"));
+    }
+    Ok(())
 }
 
 fn percent(field: &str, percent: f64) -> Result<(), ScenarioError> {
@@ -181,6 +223,12 @@ fn shares(place: &str, disturbance: &Disturbance) -> Result<(), ScenarioError> {
         if !(0.0..=1.0).contains(&share) {
             return Err(value(&format!("{place}.{name}"), share, "set it from 0 to 1"));
         }
+    }
+    if let Disturbance::Delay { by }
+    | Disturbance::Duplicate { by, .. }
+    | Disturbance::Reorder { by, .. } = disturbance
+    {
+        latency(&format!("{place}.by"), *by)?;
     }
     if let Disturbance::Bandwidth { bytes_per_second: 0, .. } = disturbance {
         return Err(value(&format!("{place}.bytes_per_second"), 0, "use the effect cut instead"));

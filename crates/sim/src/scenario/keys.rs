@@ -72,9 +72,14 @@ impl Kind {
                 Some(format!("{is} names no nodes; write \"all\", \"3\", \"0-4\" or \"10%\""))
             }
             (Self::Text, _) => Some(format!("{is} is no text; put it in quotes")),
-            (Self::Count | Self::Integer, _) => Some(format!("{is} is no whole number")),
-            (Self::Number, _) => Some(format!("{is} is no number")),
-            (Self::Truth, _) => Some(format!("{is} is neither true nor false")),
+            (Self::Count | Self::Integer, _) => {
+                Some(format!("{is} is no whole number; write one, without quotes"))
+            }
+            (Self::Number, _) => Some(format!("{is} is no number; write one, without quotes")),
+            (Self::Truth, _) => Some(format!("{is} is neither; write true or false")),
+            (Self::List, DeValue::Table(_)) => {
+                Some(format!("{is} is no list; put its name in double square brackets"))
+            }
             (Self::List, _) => Some(format!("{is} is no list; put it in square brackets")),
             (Self::Table, _) => Some(format!("{is} is no table; write it as {{ key = value }}")),
         }
@@ -152,8 +157,25 @@ impl Known {
         }
     }
 
+    /// Whether what says of which kind the table is is known.
+    fn check_tags(&self, text: &str, table: &DeTable<'_>) -> Result<(), ScenarioError> {
+        for tag in TAGS {
+            let Some(value) = table.get(tag) else { continue };
+            let Some(name) = value.get_ref().as_str() else { continue };
+            let start = format!("{tag} = ");
+            if self.0.contains_key(&format!("{start}{name:?}")) {
+                continue;
+            }
+            let known = self.0.keys().filter_map(|context| context.strip_prefix(&start));
+            let what = unknown(&format!("{name:?}"), tag, known);
+            return Err(ScenarioError::At { line: line_of(text, value.span()), what });
+        }
+        Ok(())
+    }
+
     /// The first thing in the table that is not known or not of its kind.
     fn check(&self, text: &str, path: &str, table: &DeTable<'_>) -> Result<(), ScenarioError> {
+        self.check_tags(text, table)?;
         let contexts = contexts(path, table);
         let known: BTreeMap<&String, Kind> = contexts
             .iter()
@@ -171,11 +193,12 @@ impl Known {
             let line = line_of(text, key.span());
             let Some(kind) = known.get(&name.to_owned()) else {
                 let place = match contexts[0].as_str() {
-                    "" => "a scenario".to_owned(),
-                    context if context.contains('=') => format!("a table with {context}"),
-                    context => format!("[{context}]"),
+                    "" => "key of a scenario".to_owned(),
+                    context if context.contains('=') => format!("key of a table with {context}"),
+                    context => format!("key of [{context}]"),
                 };
-                let what = unknown(name, &place, known.keys().map(|key| key.as_str()));
+                let others = known.keys().map(|key| key.as_str());
+                let what = unknown(name, &place, others.filter(|&key| !table.contains_key(key)));
                 return Err(ScenarioError::At { line, what });
             };
             if let Some(what) = kind.refuse(value.get_ref()) {
@@ -210,14 +233,14 @@ fn each_table(path: &str, value: &DeValue<'_>, visit: &mut Visit<'_>) -> Result<
     }
 }
 
-/// That a key is not known, and which one is meant.
-fn unknown<'k>(name: &str, place: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+/// That a word is not known, and which one is meant.
+fn unknown<'k>(name: &str, what: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
     let nearest = known.clone().min_by_key(|key| distance(name, key)).unwrap_or_default();
-    if distance(name, nearest) <= 1 + nearest.len() / 3 {
-        return format!("{name} is no key of {place}; {nearest} is, write that or take it out");
+    if distance(name, nearest) <= 1 + nearest.len() / 4 {
+        return format!("{name} is no {what}; {nearest} is, write that or take it out");
     }
     let all = known.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ");
-    format!("{name} is no key of {place}; take it out, or write one of {all}")
+    format!("{name} is no {what}; take it out, or write one of {all}")
 }
 
 /// How many letters have to be put in, taken out or replaced to make one word of the other.
@@ -247,7 +270,10 @@ pub(super) fn check_keys(text: &str) -> Result<(), ScenarioError> {
 
 /// What the TOML reader says, with the line.
 pub(super) fn syntax(text: &str, error: &toml::de::Error) -> ScenarioError {
-    let what = error.message().replace('\n', " ");
+    let mut what = error.message().replace('\n', " ");
+    if let Some(field) = what.strip_prefix("missing field ") {
+        what = format!("{} is missing; write it", field.replace('`', ""));
+    }
     match error.span() {
         Some(span) => ScenarioError::At { line: line_of(text, span), what },
         None => ScenarioError::Syntax { what },
@@ -338,6 +364,11 @@ mod tests {
             ("[config]\nprobe_intervall = \"1s\"", 2, "probe_interval is"),
             ("[network]\nlatency = { shape = \"fixed\", tme = \"1s\" }", 2, "time is"),
             ("[expect]\nfrobnicate = 3", 2, "one of"),
+            ("nodes = 3\n[[fault]]\nat = \"1s\"\ndo = \"crush\"", 4, "\"crash\" is"),
+            ("[network]\nlatency = { shape = \"log\" }", 2, "one of"),
+            ("nodes = \"6\"", 1, "without quotes"),
+            ("[fault]\nat = \"1s\"", 1, "double square brackets"),
+            ("[[fault]]\ndo = \"crash\"\nnodes = \"1\"\nsides = \"2\"", 4, "one of"),
             ("nodes = = 3", 1, ""),
         ] {
             let Err(ScenarioError::At { line: found, what }) = check_keys(text) else {

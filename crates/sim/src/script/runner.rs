@@ -78,7 +78,7 @@ impl Runner {
     }
 
     fn build(&self, setup: &Setup) -> Result<World, String> {
-        let text = format!("nodes = {}\nduration = \"0s\"", setup.count);
+        let text = format!("nodes = {}\nduration = \"1s\"", setup.count);
         let mut scenario = Scenario::from_toml(&text).map_err(|error| error.sentence())?;
         scenario.config = self.config.clone();
         scenario.profile = setup.profile;

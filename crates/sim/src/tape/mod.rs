@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use mingle_proto::{Event, ExchangeEnd, Input, Instant, Node};
 use mingle_wire::{Ack, DecodeError, Message, Nack, SeqNo, memberlist};
 
+use crate::scenario::Fault;
 use crate::watch::{Onlooker, Sent, Stop};
 use book::Book;
 
@@ -31,6 +32,8 @@ pub(crate) enum Topic {
     Pongs,
     /// Processes that start and end.
     Processes,
+    /// Faults of a scenario.
+    Faults,
 }
 
 impl Topic {
@@ -140,7 +143,8 @@ impl Tape {
     }
 
     fn line(&self, note: &Note) -> String {
-        let host = note.host.map_or_else(|| "?".to_owned(), label);
+        let nobody = if note.way == Way::Here { "" } else { "?" };
+        let host = note.host.map_or_else(|| nobody.to_owned(), label);
         let (arrow, to) = match note.way {
             Way::Here => ("*", None),
             Way::Packet { to, lost } => (if lost { "-x" } else { "->" }, Some(to)),
@@ -152,6 +156,14 @@ impl Tape {
     }
 
     fn note(&mut self, at: Instant, host: Option<u32>, way: Way, parts: Vec<Part>) {
+        // An answer may make a probe idle afterwards.
+        let may_be_shown = |part: &Part| {
+            let is_probe = part.topic == Topic::Probes && self.shown.contains(&Topic::Idle);
+            is_probe || self.shown.contains(&part.topic)
+        };
+        if !parts.iter().any(may_be_shown) {
+            return;
+        }
         self.notes.push(Note { at, host, way, parts });
     }
 
@@ -263,6 +275,17 @@ impl Onlooker for Tape {
             Stop::Left => "ends",
         };
         self.here(now, host, Part::new(Topic::Processes, text));
+    }
+
+    fn fault(&mut self, now: Instant, fault: &Fault) {
+        let text = toml::to_string(fault).expect("every fault can be written as TOML");
+        let text = text.lines().collect::<Vec<_>>().join(", ");
+        self.note(now, None, Way::Here, vec![Part::new(Topic::Faults, text)]);
+    }
+
+    fn calm(&mut self, now: Instant) {
+        let part = Part::new(Topic::Faults, "all faults end");
+        self.note(now, None, Way::Here, vec![part]);
     }
 
     fn before(&mut self, now: Instant, host: u32, input: &Input<'_>) {
