@@ -273,9 +273,7 @@ impl fmt::Display for Verdict {
             Self::Failed { fails, worlds } => {
                 write!(f, "failed in {fails} of {}", crate::report::worlds(*worlds))
             }
-            Self::NoShortfall => {
-                f.write_str("passes, although it states a shortfall; remove expect.shortfall")
-            }
+            Self::NoShortfall => f.write_str("passed; no world shows the shortfall that it states"),
         }
     }
 }

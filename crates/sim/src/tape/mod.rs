@@ -59,6 +59,8 @@ pub(crate) struct Tape {
     /// Whom a host has asked about, by the number of the ping.
     asked: BTreeMap<(u32, u32), String>,
     notes: Vec<Note>,
+    /// Who did something last that is not noted, since nobody wants to see it.
+    left_out: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl Tape {
             book: Book::default(),
             asked: BTreeMap::new(),
             notes: Vec::new(),
+            left_out: BTreeSet::new(),
         }
     }
 
@@ -162,7 +165,11 @@ impl Tape {
             is_probe || self.shown.contains(&part.topic)
         };
         if !parts.iter().any(may_be_shown) {
+            self.left_out.extend(host);
             return;
+        }
+        if let Some(host) = host {
+            self.left_out.remove(&host);
         }
         self.notes.push(Note { at, host, way, parts });
     }
@@ -327,6 +334,9 @@ impl Onlooker for Tape {
     }
 
     fn lost(&mut self, _now: Instant, host: u32, to: SocketAddr) {
+        if self.left_out.contains(&host) {
+            return;
+        }
         let last = self.notes.iter_mut().rev().find(|note| note.host == Some(host));
         match last.map(|note| &mut note.way) {
             Some(Way::Packet { to: there, lost } | Way::Stream { to: there, lost })

@@ -269,6 +269,11 @@ impl World {
         let now = self.now;
         change(&mut self.host_mut(host).clock, now);
         self.plan_wake(host);
+        for stream in self.streams.of(host) {
+            if self.streams.get(stream).is_some_and(|open| open.dialer.host == host) {
+                self.plan_to_give_up(stream);
+            }
+        }
     }
 
     pub(crate) fn host(&self, host: u32) -> &Host {
@@ -427,7 +432,11 @@ impl World {
                 self.bag.give_back(body);
             }
             Content::Ended { stream, exchange, end } => {
-                if self.streams.close(stream).is_some() {
+                // A clock that was set since has another time for it, and that is planned too.
+                let shown = self.host(to).clock.read(self.now);
+                let gives_up = end == ExchangeEnd::TimedOut;
+                let is_early = self.streams.get(stream).is_some_and(|open| open.deadline > shown);
+                if !(gives_up && is_early) && self.streams.close(stream).is_some() {
                     if end != ExchangeEnd::Closed {
                         self.network.traffic.streams_failed += 1;
                     }

@@ -8,7 +8,7 @@ use mingle_wire::memberlist;
 
 use super::World;
 use super::mail::Content;
-use super::streams::End;
+use super::streams::{End, Stream};
 use crate::network::Link;
 use crate::watch::{Onlooker as _, Sent, Turn};
 
@@ -136,9 +136,8 @@ impl World {
         self.network.traffic.stream_bytes += body.len() as u64;
         self.transcript.add_bytes(body);
         let life = self.host(host).life;
-        let stream = self.streams.dial(End { host, life, exchange });
-        let gives_up = self.host(host).clock.when(deadline).max(self.now);
-        self.mail(host, gives_up, Content::Ended { stream, exchange, end: ExchangeEnd::TimedOut });
+        let stream = self.streams.dial(End { host, life, exchange }, deadline);
+        self.plan_to_give_up(stream);
 
         let Some(&target) = self.book.get(&to) else {
             return self.watch.lost(self.now, host, to);
@@ -163,6 +162,17 @@ impl World {
             let end = ExchangeEnd::Closed;
             self.mail(host, at, Content::Ended { stream, exchange, end });
         }
+    }
+
+    /// The dialer waits no longer than until its deadline, whatever its clock shows.
+    pub(super) fn plan_to_give_up(&mut self, stream: u64) {
+        let Some(Stream { dialer: End { host, exchange, .. }, deadline, .. }) =
+            self.streams.get(stream)
+        else {
+            return;
+        };
+        let at = self.host(host).clock.when(deadline).max(self.now);
+        self.mail(host, at, Content::Ended { stream, exchange, end: ExchangeEnd::TimedOut });
     }
 
     /// How long it takes until a stream is open; `None` when it never is.

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
-use mingle_proto::ExchangeId;
+use mingle_proto::{ExchangeId, Instant};
 
 /// Who has which end of a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
     pub(super) dialer: End,
+    /// When the dialer gives up, by its own clock.
+    pub(super) deadline: Instant,
     pub(super) listener: Option<End>,
 }
 
@@ -27,9 +29,9 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn dial(&mut self, dialer: End) -> u64 {
+    pub(super) fn dial(&mut self, dialer: End, deadline: Instant) -> u64 {
         self.next += 1;
-        self.open.insert(self.next, Stream { dialer, listener: None });
+        self.open.insert(self.next, Stream { dialer, deadline, listener: None });
         self.next
     }
 

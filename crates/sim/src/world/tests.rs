@@ -129,3 +129,31 @@ fn a_join_goes_on_to_the_next_seed_when_one_is_down() {
     world.run_until(Instant::ORIGIN + JOIN_AGAIN);
     assert_eq!(disagreements(&world), [""; 0]);
 }
+
+#[test]
+fn whoever_dials_waits_by_its_own_clock_even_when_that_changes() {
+    let drifts = |slow: i32, then: i32| {
+        let mut config = Config::lan();
+        config.stream_pings = false;
+        config.push_pull_interval = Duration::from_secs(3600);
+        let mut world = World::new(config, 1395, network(), 1);
+        world.add_hosts(2);
+        world.start_converged().unwrap();
+        world.run_until(seconds(5));
+        world.stop(1, Stop::MachineCrashed);
+        world.set_clock(0, |clock, now| clock.set_drift(now, slow));
+        world.send(0, 1, 100, true);
+        world.run_until(seconds(6));
+        world.set_clock(0, |clock, now| clock.set_drift(now, then));
+        let failed = |world: &World| world.network.traffic.streams_failed;
+        while failed(&world) == 0 && world.now < seconds(60) {
+            world.run_until(world.now + Duration::from_millis(100));
+        }
+        world.now.since(seconds(5)).as_secs_f64()
+    };
+    // Ten seconds by its own clock, of which half a second, or two, passed in the first one.
+    for (slow, then, expected) in [(-500_000, 0, 10.5), (1_000_000, 0, 9.0), (0, 1_000_000, 5.5)] {
+        let waited = drifts(slow, then);
+        assert!((expected..expected + 0.11).contains(&waited), "{slow} {then}: {waited}");
+    }
+}
