@@ -97,7 +97,7 @@ pub enum Start {
 }
 
 /// Its full size, where it is written at one that every check of the sources can afford.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Full {
     /// How many nodes there are then.
@@ -109,6 +109,9 @@ pub struct Full {
     /// How often it is run then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repetitions: Option<u32>,
+    /// What today's protocol lacks then, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<String>,
 }
 
 impl Scenario {
@@ -122,6 +125,7 @@ impl Scenario {
             }
             self.duration = full.duration.unwrap_or(self.duration);
             self.repetitions = full.repetitions.unwrap_or(self.repetitions);
+            self.expect.shortfall = full.shortfall.or(self.expect.shortfall);
         }
         self
     }

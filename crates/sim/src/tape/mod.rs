@@ -255,7 +255,7 @@ impl Part {
 pub(crate) fn line(at: Instant, host: &str, arrow: &str, to: &str, what: &str) -> String {
     let tenths = at.as_nanos() / 100_000;
     let time = format!("{}.{}", tenths / 10, tenths % 10);
-    format!("{time:>8}  {host:<3}{arrow:<3}{to:<3} {what}")
+    format!("{time:>8}  {host:<2} {arrow:<3}{to:<3} {what}")
 }
 
 /// What a host is called in scripts, whatever its node's name.
