@@ -152,6 +152,7 @@ pub fn summary(scenario: &Scenario, outcomes: &[Outcome], repeat_with: &str) -> 
         .iter()
         .fold(Hash(0), |sum, outcome| Hash(sum.0.rotate_left(1) ^ outcome.transcript.0));
     line(&mut text, format_args!("{:<30}{hashes:>28}\n", "hash of the transcripts"));
+    tell_idle_checkers(&mut text, outcomes);
     for outcome in outcomes {
         tell(&mut text, outcome, repeat_with);
     }
@@ -166,6 +167,24 @@ pub(crate) fn worlds(count: usize) -> String {
 
 fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
     writeln!(text, "{what}").expect("writing to a string does not fail");
+}
+
+/// Which checkers had nothing to check in any world, and which are not for worlds of this size.
+fn tell_idle_checkers(text: &mut String, outcomes: &[Outcome]) {
+    let Some(first) = outcomes.first() else { return };
+    let had_nothing = |name: &str| {
+        let all = outcomes.iter().flat_map(|outcome| &outcome.checks);
+        all.filter(|tally| tally.checker == name).all(|tally| tally.checked == 0)
+    };
+    let names = |skipped: bool| -> Vec<&str> {
+        let idle = first.checks.iter().filter(|tally| tally.skipped == skipped);
+        idle.map(|tally| tally.checker).filter(|name| had_nothing(name)).collect()
+    };
+    for (what, names) in [("had nothing to check", names(false)), ("left out", names(true))] {
+        if !names.is_empty() {
+            line(text, format_args!("checkers, {what}: {}\n", names.join(", ")));
+        }
+    }
 }
 
 /// What is wrong with a world.

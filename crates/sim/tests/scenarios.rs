@@ -201,6 +201,7 @@ fn expectations_that_are_not_met_are_told_and_a_known_shortfall_is_good() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("n0 sees n1 alive") && said.contains("--seed 1"), "{said}");
     assert!(said.trim_end().ends_with("failed in 1 of 1 world"), "{said}");
+    assert!(said.contains("checkers, had nothing to check: "), "{said}");
     let agreed = said.lines().find(|line| line.starts_with("agreed")).unwrap();
     assert_eq!(agreed.split_whitespace().skip(4).collect::<Vec<_>>(), ["never", "never"]);
 
