@@ -216,6 +216,13 @@ fn expectations_that_are_not_met_are_told_and_a_known_shortfall_is_good() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("known shortfall: deaths take time"), "{said}");
 
+    let only_full = format!("{cut}[full]\nnodes = 5\nshortfall = \"only at full size\"\n");
+    let (code, _, said) = run_text("only-full.toml", &only_full, &["--full"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("known shortfall: only at full size"), "{said}");
+    let (code, _, said) = run_text("only-full.toml", &only_full, &[]);
+    assert_eq!(code, Some(1), "{said}");
+
     let none = "nodes = 4\nduration = \"1s\"\n[expect]\nshortfall = \"none at all\"\n";
     let (code, said, _) = run_text("none.toml", none, &[]);
     assert_eq!(code, Some(1), "{said}");
@@ -223,13 +230,21 @@ fn expectations_that_are_not_met_are_told_and_a_known_shortfall_is_good() {
 
     let (code, _, said) = run_text("lines.toml", cut, &["--json", "--repetitions", "3"]);
     assert_eq!(code, Some(1), "{said}");
-    let seeds: Vec<u64> = said
-        .lines()
-        .map(|line| {
-            serde_json::from_str::<serde_json::Value>(line).unwrap()["seed"].as_u64().unwrap()
-        })
-        .collect();
+    let worlds: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seeds: Vec<u64> = worlds.iter().map(|world| world["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [1, 2, 3]);
+    assert_eq!(worlds[0]["transcript"].as_str().map(str::len), Some(16), "{said}");
+}
+
+#[test]
+fn a_swarm_that_can_not_be_run_or_written_down_does_not_begin() {
+    for arguments in [["--seeds", "0"], ["--write", "no-such-folder/worse.toml"]] {
+        let output = mingle_sim(&[&["swarm"][..], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(arguments[0]), "{said}");
+    }
 }
 
 #[test]

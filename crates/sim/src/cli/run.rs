@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     match Verdict::of(&scenario, &outcomes) {
         Verdict::Passed | Verdict::KnownShortfall { .. } => Ok(()),
         // A shortfall shows at the scenario's own size and seeds; others say nothing of it.
-        Verdict::NoShortfall if options.how.is_of_its_own() => Ok(()),
+        Verdict::NoShortfall if options.how.differs() => Ok(()),
         Verdict::NoShortfall => {
             eprintln!("mingle-sim: the shortfall is none any more; take expect.shortfall out");
             Err(Failure::Unmet)
@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 impl How {
     /// Whether it is run otherwise than the scenario says.
-    const fn is_of_its_own(&self) -> bool {
+    const fn differs(&self) -> bool {
         self.full || self.seed.is_some() || self.repetitions.is_some()
     }
 

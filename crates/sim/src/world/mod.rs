@@ -433,10 +433,11 @@ impl World {
             }
             Content::Ended { stream, exchange, end } => {
                 // A clock that was set since has another time for it, and that is planned too.
-                let shown = self.host(to).clock.read(self.now);
-                let gives_up = end == ExchangeEnd::TimedOut;
-                let is_early = self.streams.get(stream).is_some_and(|open| open.deadline > shown);
-                if !(gives_up && is_early) && self.streams.close(stream).is_some() {
+                let is_early = end == ExchangeEnd::TimedOut && {
+                    let shown = self.host(to).clock.read(self.now);
+                    self.streams.get(stream).is_some_and(|open| open.deadline > shown)
+                };
+                if !is_early && self.streams.close(stream).is_some() {
                     if end != ExchangeEnd::Closed {
                         self.network.traffic.streams_failed += 1;
                     }

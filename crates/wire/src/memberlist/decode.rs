@@ -250,16 +250,14 @@ pub(super) fn node_state<'a>(reader: &mut Reader<'a>) -> Result<NodeState<'a>, D
 /// As [`usual_ping`] is for pings.
 fn usual_node_state(reader: Reader<'_>) -> Option<(NodeState<'_>, Reader<'_>)> {
     let (fields, behind) = usual_record(reader)?;
-    let node = str::from_utf8(fields.name).ok()?;
-    let fits = (1..=MAX_NAME).contains(&node.len()) && fields.meta.len() <= MAX_META;
     let alive = Alive {
         incarnation: Incarnation::new(fields.incarnation)?,
-        node,
+        node: present(bounded_name(str::from_utf8(fields.name).ok()?).ok()?).ok()?,
         address: Address { ip: fields.ip, port: fields.port },
-        meta: fields.meta,
+        meta: bounded_meta(fields.meta).ok()?,
         versions: Versions(fields.versions),
     };
-    fits.then_some((NodeState { state: state(fields.state).ok()?, alive }, behind))
+    Some((NodeState { state: state(fields.state).ok()?, alive }, behind))
 }
 
 /// A record as it is spelled, whatever it says.
@@ -450,7 +448,11 @@ pub(crate) fn compressed(body: &[u8]) -> Result<Compressed<'_>, ReadError> {
 /// A name, perhaps an empty one.
 #[inline]
 fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
-    let name = reader.str()?;
+    bounded_name(reader.str()?)
+}
+
+#[inline]
+fn bounded_name(name: &str) -> Result<&str, DecodeError> {
     if name.len() <= MAX_NAME { Ok(name) } else { Err(DecodeError::NameTooLong) }
 }
 
@@ -460,7 +462,11 @@ fn present(name: &str) -> Result<&str, DecodeError> {
 
 #[inline]
 fn meta<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    let meta = reader.bytes()?;
+    bounded_meta(reader.bytes()?)
+}
+
+#[inline]
+fn bounded_meta(meta: &[u8]) -> Result<&[u8], DecodeError> {
     if meta.len() <= MAX_META { Ok(meta) } else { Err(DecodeError::MetaTooLong) }
 }
 
