@@ -40,8 +40,13 @@ pub struct Config {
     pub tcp_timeout: Duration,
     /// How long [`crate::Command::Leave`] waits for its goodbye to go out.
     pub leave_timeout: Duration,
-    /// How long dead and left members stay in the table.
+    /// How long dead and left members stay in the table, where the failed are tried again.
     pub reap_time: Duration,
+    /// Most dead and left members in the table; beyond that the one that went first is reaped.
+    pub max_gone: u32,
+    /// The longest pause between two attempts to reach somebody who is missing: a failed member, or a
+    /// seed where no member is. The first attempts come sooner. (Serf: `ReconnectInterval`.)
+    pub reconnect_interval: Duration,
     /// After how long a dead name may be claimed from another address. Zero means never, except
     /// where the rules say otherwise. (Go: `DeadNodeReclaimTime`.)
     pub dead_node_reclaim_time: Duration,
@@ -72,6 +77,10 @@ pub struct Rules {
     pub nacks: Nacks,
     /// How a refutation gets to those who hold us for dead.
     pub refutations: Refutations,
+    /// Who looks for those that are missing.
+    pub reconnects: Reconnects,
+    /// Whether mingle nodes tell each other which view they have.
+    pub agreement: Agreement,
 }
 
 /// How a claim and a belief make the next belief.
@@ -122,6 +131,25 @@ pub enum Refutations {
     Shown,
 }
 
+/// Who looks for members that failed, and for seeds where no member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reconnects {
+    /// Whoever uses the node: it never dials anybody that it does not hold for alive.
+    LeftToUsers,
+    /// The node, for as long as anybody is missing: one at random, on a stream, at most once per
+    /// `reconnect_interval` but for the first attempts, and the more rarely the more others could.
+    BuiltIn,
+}
+
+/// Whether mingle nodes tell each other which view they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Agreement {
+    /// No: what gossip missed is found by the next periodic push/pull.
+    Untold,
+    /// In acks to each other. Two that disagree while nothing changes exchange their views at once.
+    Told,
+}
+
 /// Whether what was reaped is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tombstones {
@@ -140,6 +168,8 @@ impl Rules {
         tombstones: Tombstones::Forgotten,
         nacks: Nacks::AtTimeout,
         refutations: Refutations::Gossiped,
+        reconnects: Reconnects::LeftToUsers,
+        agreement: Agreement::Untold,
     };
 
     /// Ours.
@@ -150,6 +180,8 @@ impl Rules {
         tombstones: Tombstones::Kept,
         nacks: Nacks::InTime,
         refutations: Refutations::Shown,
+        reconnects: Reconnects::BuiltIn,
+        agreement: Agreement::Told,
     };
 }
 
@@ -172,7 +204,9 @@ impl Config {
             push_pull_interval: Duration::from_secs(30),
             tcp_timeout: Duration::from_secs(10),
             leave_timeout: Duration::from_secs(5),
-            reap_time: Duration::from_secs(30),
+            reap_time: Duration::from_secs(24 * 60 * 60),
+            max_gone: 10_000,
+            reconnect_interval: Duration::from_secs(10),
             dead_node_reclaim_time: Duration::ZERO,
             cidrs_allowed: Vec::new(),
             max_members: 100_000,
@@ -194,7 +228,7 @@ impl Config {
             gossip_nodes: 4,
             gossip_interval: Duration::from_millis(500),
             gossip_to_the_dead_time: Duration::from_secs(60),
-            reap_time: Duration::from_secs(60),
+            reconnect_interval: Duration::from_secs(30),
             ..Self::lan()
         }
     }
@@ -211,15 +245,16 @@ impl Config {
             probe_timeout: Duration::from_millis(200),
             gossip_interval: Duration::from_millis(100),
             gossip_to_the_dead_time: Duration::from_secs(15),
-            reap_time: Duration::from_secs(15),
+            reconnect_interval: Duration::from_secs(5),
             ..Self::lan()
         }
     }
 
-    /// The same with Go memberlist's behaviour wherever ours differs.
+    /// The same with Go memberlist's behaviour wherever ours differs: it forgets the dead when it
+    /// stops gossiping to them.
     #[must_use]
     pub fn with_memberlist_rules(self) -> Self {
-        Self { rules: Rules::MEMBERLIST, ..self }
+        Self { rules: Rules::MEMBERLIST, reap_time: self.gossip_to_the_dead_time, ..self }
     }
 
     /// Whether a node can run with this.
@@ -234,6 +269,7 @@ impl Config {
             ("gossip_interval", self.gossip_interval),
             ("tcp_timeout", self.tcp_timeout),
             ("leave_timeout", self.leave_timeout),
+            ("reconnect_interval", self.reconnect_interval),
         ];
         for (field, value) in positive {
             within(field, value, Duration::from_millis(1), Duration::from_secs(24 * 60 * 60))?;
@@ -252,6 +288,7 @@ impl Config {
             ("indirect_checks", self.indirect_checks, 0, 32),
             ("gossip_nodes", self.gossip_nodes, 0, 32),
             ("max_members", self.max_members, 2, 4_000_000),
+            ("max_gone", self.max_gone, 1, 4_000_000),
         ];
         for (field, value, low, high) in counts {
             if !(low..=high).contains(&value) {

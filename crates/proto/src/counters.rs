@@ -107,6 +107,16 @@ counters! {
     SendsFailed = "sends_failed",
     /// Alive claims about this node while it is leaving.
     NewsOfLeaver = "news_of_leaver",
+    /// Seeds refused because there are too many.
+    SeedsRefused = "seeds_refused",
+    /// Attempts to reach somebody who is missing.
+    Reconnects = "reconnects",
+    /// Attempts to reach somebody who is missing that were answered.
+    ReconnectsAnswered = "reconnects_answered",
+    /// Members that had another view than ours when nothing had changed for long.
+    Disagreements = "disagreements",
+    /// Dead and left members reaped before their time because there were too many.
+    ReapedEarly = "reaped_early",
     /// Times this node ran later than a probe interval.
     LateWakeups = "late_wakeups",
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mingle_wire::{Address, Checksum, Incarnation, State};
 use serde::{Deserialize, Serialize};
 
-use crate::{Instant, Member};
+use crate::{Instant, Member, SeedKind};
 
 /// Ties what a command brought about to the command. Chosen by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -130,6 +130,18 @@ pub enum Command<'a> {
     /// acks share their packet with claims, and a node whose acks do not fit seems dead. Longer ones
     /// are not taken over; check before.
     SetAckPayload(&'a [u8]),
+    /// Look for members at this address whenever nobody is there.
+    AddSeed {
+        /// Where members should be.
+        address: SocketAddr,
+        /// Who says so.
+        kind: SeedKind,
+    },
+    /// Do not look for members at this address any more.
+    RemoveSeed {
+        /// The address.
+        address: SocketAddr,
+    },
     /// Send a user message, best effort, in one packet.
     Send {
         /// Names the result.
@@ -317,6 +329,15 @@ pub enum Event {
         /// What its application put into the ack.
         payload: Vec<u8>,
     },
+    /// An attempt to reach somebody who is missing came to its end.
+    Reconnect {
+        /// Where.
+        to: SocketAddr,
+        /// Who is missing there.
+        sought: Sought,
+        /// How it went.
+        result: Result<Done, RequestError>,
+    },
     /// What a command wanted has come about, or not.
     Completed {
         /// The command's number.
@@ -324,6 +345,40 @@ pub enum Event {
         /// How it went.
         result: Result<Done, RequestError>,
     },
+}
+
+/// Who is looked for at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sought {
+    /// Whoever is there: it is configured.
+    Seed,
+    /// A member that was there before a restart.
+    Remembered,
+    /// A member that failed.
+    Failed,
+}
+
+impl Sought {
+    /// The word for it, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Remembered => "remembered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How many are missing from the cluster, as far as a node knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Members that failed and did not leave.
+    pub failed: usize,
+    /// Configured seeds at whose address no live member is.
+    pub seeds: usize,
+    /// Addresses of members of before a restart at which nobody has answered yet.
+    pub remembered: usize,
 }
 
 /// How a belief about a member changed.

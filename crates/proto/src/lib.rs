@@ -24,6 +24,7 @@ mod members;
 mod node;
 mod probe;
 mod rng;
+mod seeds;
 mod suspicion;
 #[cfg(test)]
 mod test_util;
@@ -34,18 +35,19 @@ mod versions;
 
 pub use checkpoint::CheckpointError;
 pub use config::{
-    Addresses, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Nacks, Refutations,
-    Rules, Tombstones, check_name,
+    Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Nacks,
+    Reconnects, Refutations, Rules, Tombstones, check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{
     Answer, Cause, Change, Command, Content, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input,
-    MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Output, ProbeReport, Recipient, RequestError, RequestId,
-    Room, SendFailure, StreamPing, Via,
+    MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Missing, Output, ProbeReport, Recipient, RequestError,
+    RequestId, Room, SendFailure, Sought, StreamPing, Via,
 };
 pub use journal::{
     Advance, Begin, End, Ending, Journal, Origin, RecordingError, Replay, Segment, Step,
 };
 pub use member::{Member, Profile};
 pub use node::Node;
+pub use seeds::SeedKind;
 pub use time::Instant;

@@ -1,5 +1,6 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use foldhash::quality::FixedState;
@@ -29,13 +30,26 @@ impl MemberKey {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Slot {
     pub(crate) profile: Profile,
-    pub(crate) since: Instant,
+    since: Stamp,
     pub(crate) incarnation: Incarnation,
     /// The incarnation of the alive message that the profile is from; not above `incarnation`.
     pub(crate) profile_incarnation: Incarnation,
     position: Position,
     last_ack: Stamp,
     pub(crate) state: State,
+    /// What its last ack said of its view.
+    pub(crate) told: Told,
+}
+
+/// What a member's last ack said of its view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// Nothing, or there was none.
+    Nothing,
+    /// It was the one that we had then.
+    Same,
+    /// It was another one.
+    Other,
 }
 
 /// A point in time in tenths of a second, in half of an [`Instant`]'s space. 0 is never.
@@ -49,9 +63,9 @@ impl Stamp {
         Self(u32::try_from(now.as_nanos() / Self::UNIT + 1).unwrap_or(u32::MAX))
     }
 
-    fn age(self, now: Instant) -> Option<Duration> {
+    fn get(self) -> Option<Instant> {
         let tenths = self.0.checked_sub(1)?;
-        Some(now.since(Instant::from_nanos(u64::from(tenths) * Self::UNIT)))
+        Some(Instant::from_nanos(u64::from(tenths) * Self::UNIT))
     }
 }
 
@@ -82,7 +96,12 @@ impl Slot {
 
     /// How long ago it last answered us.
     pub(crate) fn last_ack_age(&self, now: Instant) -> Option<Duration> {
-        self.last_ack.age(now)
+        self.last_ack.get().map(|at| now.since(at))
+    }
+
+    /// Since when it has been in its state, to a tenth of a second.
+    pub(crate) fn since(&self) -> Instant {
+        self.since.get().unwrap_or(Instant::ORIGIN)
     }
 
     fn member(&self) -> Member {
@@ -90,7 +109,7 @@ impl Slot {
             profile: self.profile.clone(),
             state: self.state,
             incarnation: self.incarnation,
-            since: self.since,
+            since: self.since(),
         }
     }
 
@@ -113,6 +132,8 @@ pub(crate) struct Members {
     /// Members that died, oldest first; may name some that have come back since, or places whose
     /// members have gone.
     fallen: VecDeque<(Instant, MemberKey)>,
+    /// Those that are dead now.
+    dead: BTreeSet<MemberKey>,
     fingerprint: u64,
     stated: Stated,
 }
@@ -128,6 +149,7 @@ impl Members {
             ring: Vec::new(),
             cursor: 0,
             fallen: VecDeque::new(),
+            dead: BTreeSet::new(),
             fingerprint: 0,
             stated: Stated::default(),
         };
@@ -149,6 +171,22 @@ impl Members {
     /// How many others are alive or suspect.
     pub(crate) fn live_others(&self) -> usize {
         self.ring.len()
+    }
+
+    /// How many are dead or left, the local node not counted.
+    pub(crate) fn gone(&self) -> usize {
+        self.len() - 1 - self.ring.len()
+    }
+
+    /// How many are dead.
+    pub(crate) fn dead(&self) -> usize {
+        self.dead.len()
+    }
+
+    /// One of the dead, at random.
+    pub(crate) fn pick_dead(&self, rng: &mut Rng) -> Option<MemberKey> {
+        let from = MemberKey(u32::try_from(rng.index(self.slots.len())).unwrap_or_default());
+        self.dead.range(from..).next().or_else(|| self.dead.first()).copied()
     }
 
     pub(crate) fn fingerprint(&self) -> u64 {
@@ -200,6 +238,18 @@ impl Members {
         self.slots.iter().flatten()
     }
 
+    /// The same with their keys.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (MemberKey, &Slot)> + Clone {
+        let slots = (0..).map(MemberKey).zip(&self.slots);
+        slots.filter_map(|(key, slot)| Some((key, slot.as_ref()?)))
+    }
+
+    /// The live member at this address, by a look at every one.
+    pub(crate) fn find_live_at(&self, address: SocketAddr) -> Option<MemberKey> {
+        let is_there = |&key: &MemberKey| self.get(key).profile.address().socket_addr() == address;
+        self.ring.iter().copied().find(is_there)
+    }
+
     /// Takes in a new member as alive, at a random place of the probing order (spec 7.1).
     pub(crate) fn insert(
         &mut self,
@@ -226,12 +276,13 @@ impl Members {
     fn store(&mut self, profile: Profile, incarnation: Incarnation, now: Instant) -> MemberKey {
         let slot = Slot {
             profile,
-            since: now,
+            since: Stamp::of(now),
             incarnation,
             profile_incarnation: incarnation,
             position: Position::NOWHERE,
             last_ack: Stamp::default(),
             state: State::Alive,
+            told: Told::Nothing,
         };
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
         self.stated.add(slot.profile.versions(), slot.state);
@@ -260,6 +311,7 @@ impl Members {
         let entry = self.index.find_entry(hash, |&slot| slot == key.0);
         entry.expect("every member is in the index").remove();
         self.leave_ring(key);
+        self.dead.remove(&key);
         let slot = self.slots[key.index()].take().expect("it was just looked up");
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
         self.stated.remove(slot.profile.versions(), slot.state);
@@ -280,9 +332,15 @@ impl Members {
             slot.state = belief.state;
             slot.incarnation = belief.incarnation;
             if before != belief.state {
-                slot.since = now;
+                slot.since = Stamp::of(now);
+                slot.told = Told::Nothing;
             }
         });
+        if belief.state == State::Dead {
+            self.dead.insert(key);
+        } else if before == State::Dead {
+            self.dead.remove(&key);
+        }
         match (before.is_live(), belief.state.is_live()) {
             (true, false) => self.fall(key, belief.state, now),
             (false, true) => self.enter_ring(key, rng),
@@ -302,6 +360,12 @@ impl Members {
     pub(crate) fn confirm_profile(&mut self, key: MemberKey, of: Incarnation) {
         let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
         slot.profile_incarnation = of;
+    }
+
+    /// Notes what an ack said of its sender's view.
+    pub(crate) fn note_told(&mut self, key: MemberKey, told: Told) {
+        let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
+        slot.told = told;
     }
 
     /// Notes that a member answered.
@@ -471,6 +535,10 @@ impl Members {
             assert_eq!(slot.position.get(), Some(position), "positions are those of the ring");
             assert!(slot.state.is_live() && key != MemberKey::LOCAL, "the ring is for live others");
         }
+        let is_dead =
+            |&place: &usize| matches!(&self.slots[place], Some(slot) if slot.state == State::Dead);
+        let dead = (1..self.slots.len()).filter(is_dead);
+        assert!(dead.eq(self.dead.iter().map(|key| key.index())), "the dead are known as such");
         let live = self.iter().skip(1).filter(|slot| slot.state.is_live()).count();
         assert_eq!(live, self.ring.len(), "all live others are in the ring");
         for slot in self.iter() {
@@ -543,8 +611,7 @@ struct Stored {
 
 impl From<Members> for Stored {
     fn from(members: Members) -> Self {
-        let Members { slots, free, seed, ring, cursor, fallen, fingerprint, index: _, stated: _ } =
-            members;
+        let Members { slots, free, seed, ring, cursor, fallen, fingerprint, .. } = members;
         Self { slots, free, seed, ring, cursor, fallen, fingerprint }
     }
 }
@@ -560,7 +627,21 @@ impl From<Stored> for Members {
             }
         }
         let stated = stated(&slots);
-        Self { slots, free, index, seed, ring, cursor, fallen, fingerprint, stated }
+        let mut members = Self {
+            slots,
+            free,
+            index,
+            seed,
+            ring,
+            cursor,
+            fallen,
+            dead: BTreeSet::new(),
+            fingerprint,
+            stated,
+        };
+        let is_dead = |(key, slot): (MemberKey, &Slot)| (slot.state == State::Dead).then_some(key);
+        members.dead = members.entries().filter_map(is_dead).collect();
+        members
     }
 }
 
@@ -586,14 +667,13 @@ mod tests {
     #[test]
     fn everybody_is_probed_once_in_a_round() {
         let (mut members, mut rng) = table();
-        let keys: std::collections::BTreeSet<_> =
-            (1..=20).map(|i| add(&mut members, &mut rng, i)).collect();
+        let keys: BTreeSet<_> = (1..=20).map(|i| add(&mut members, &mut rng, i)).collect();
         while members.cursor < members.ring.len() {
             members.next_to_probe(&mut rng);
         }
         for _ in 0..3 {
             let round: Vec<_> = (0..20).map(|_| members.next_to_probe(&mut rng).unwrap()).collect();
-            assert_eq!(round.iter().copied().collect::<std::collections::BTreeSet<_>>(), keys);
+            assert_eq!(round.iter().copied().collect::<BTreeSet<_>>(), keys);
         }
     }
 

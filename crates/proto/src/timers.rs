@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Reap(MemberKey),
     /// The oldest tombstone has stood for long enough.
     Tombstone,
+    /// Somebody who is missing is to be looked for.
+    Reconnect,
 }
 
 /// One table of deadlines, each timer in it at most once. Deadlines at the same instant fire in the
@@ -41,7 +43,7 @@ pub(crate) struct Timers {
     by_timer: BTreeMap<Timer, Instant>,
 }
 
-const SINGLE: [Timer; 7] = [
+const SINGLE: [Timer; 8] = [
     Timer::Probe,
     Timer::ProbeTimeout,
     Timer::ProbeDeadline,
@@ -49,6 +51,7 @@ const SINGLE: [Timer; 7] = [
     Timer::PushPull,
     Timer::Leave,
     Timer::Tombstone,
+    Timer::Reconnect,
 ];
 
 /// Where in [`SINGLE`] it is.
@@ -91,6 +94,14 @@ impl Timers {
         }
         self.cancel(timer);
         Some(timer)
+    }
+
+    /// The member whose reaping comes first.
+    pub(crate) fn first_reaping(&self) -> Option<MemberKey> {
+        self.by_time.iter().find_map(|&(_, timer)| match timer {
+            Timer::Reap(key) => Some(key),
+            _ => None,
+        })
     }
 
     pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {

@@ -55,7 +55,11 @@ impl Node {
             }
             return;
         }
-        if self.members.len() >= self.config.max_members as usize {
+        let most = self.config.max_members as usize;
+        if self.members.len() >= most {
+            self.reap_early();
+        }
+        if self.members.len() >= most {
             self.counters.count(Counter::MembersRefused);
             return;
         }
@@ -71,6 +75,7 @@ impl Node {
             lag: Duration::ZERO,
         };
         self.queue_alive(key);
+        self.note_place(key);
         self.emit_change(Change::Joined, key, evidence);
     }
 
@@ -125,7 +130,7 @@ impl Node {
             (Beliefs::Memberlist, State::Left) => Some(Judgement::Adopt),
             (Beliefs::Memberlist, State::Dead) => {
                 let wait = self.config.dead_node_reclaim_time;
-                let free = !wait.is_zero() && self.now.since(slot.since) > wait;
+                let free = !wait.is_zero() && self.now.since(slot.since()) > wait;
                 free.then_some(Judgement::Adopt)
             }
         }
@@ -157,6 +162,7 @@ impl Node {
         let updated = self.take_profile(key, alive, port);
         let before = self.believe(key, State::Alive, alive.incarnation);
         self.queue_alive(key);
+        self.note_place(key);
         match before {
             State::Dead | State::Left => self.emit_change(Change::Joined, key, evidence),
             State::Suspect => {
@@ -307,6 +313,7 @@ impl Node {
             State::Alive => self.emit_change(Change::Suspected, key, evidence),
             State::Suspect => self.emit_change(Change::Renewed, key, evidence),
             State::Dead | State::Left => {
+                self.note_place(key);
                 self.emit_change(Change::Joined, key, evidence.clone());
                 self.emit_change(Change::Suspected, key, evidence);
             }
@@ -397,6 +404,7 @@ impl Node {
         let before = self.believe(key, state, incarnation);
         if before.is_live() {
             self.timers.set(Timer::Reap(key), self.now + self.config.reap_time);
+            self.look_for_the_missing();
         }
         let profile = &self.members.get(key).profile;
         self.broadcasts.push(key, |out| {
@@ -408,6 +416,9 @@ impl Node {
             State::Dead | State::Alive | State::Suspect => Change::Failed,
         };
         self.emit_change(change, key, evidence);
+        if self.members.gone() > self.config.max_gone as usize {
+            self.reap_early();
+        }
     }
 
     /// Who holds us for dead may not gossip with us: it is shown the refutation itself.

@@ -27,6 +27,8 @@ impl Node {
             Command::SetMeta { request, meta } => self.set_meta(request, meta),
             Command::SetAckPayload(payload) if payload.len() > MAX_ACK_PAYLOAD => {}
             Command::SetAckPayload(payload) => payload.clone_into(&mut self.ack_payload),
+            Command::AddSeed { address, kind } => self.add_seed(address, kind),
+            Command::RemoveSeed { address } => self.remove_seed(address),
             Command::Send { request, to, payload } => self.send(request, to, payload),
             Command::SendStream { request, to, payload } => self.send_stream(request, to, payload),
         }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::writing::Intent;
-use crate::members::MemberKey;
+use crate::members::{MemberKey, Slot};
 use crate::{
     Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, Instant, Refutations,
-    RequestError, RequestId, StreamPing, Via,
+    RequestError, RequestId, Sought, StreamPing, Via,
 };
 
 /// Exchanges that we may have under way at once.
@@ -24,10 +24,25 @@ const BETWEEN_SHOWINGS: Duration = Duration::from_secs(1);
 /// What we dialled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Purpose {
-    Join { request: RequestId, to: SocketAddr },
-    PushPull { with: SocketAddr },
-    Ping { seq: SeqNo },
-    User { request: RequestId, to: SocketAddr },
+    Join {
+        request: RequestId,
+        to: SocketAddr,
+    },
+    PushPull {
+        with: SocketAddr,
+    },
+    /// Somebody is missing there.
+    Reconnect {
+        to: SocketAddr,
+        sought: Sought,
+    },
+    Ping {
+        seq: SeqNo,
+    },
+    User {
+        request: RequestId,
+        to: SocketAddr,
+    },
 }
 
 impl Node {
@@ -77,7 +92,7 @@ impl Node {
     fn answer_view(&mut self, exchange: ExchangeId, from: SocketAddr, view: &PushPull<'_>) {
         self.counters.count(Counter::PushPullsReceived);
         let mut message = Vec::new();
-        self.write_view(view.join, &mut message);
+        self.write_view(view.join, Some(view), &mut message);
         let content = Content::PushPull { join: view.join };
         self.intents.push_back(Intent::Reply { exchange, message, content });
         // A refusal is counted in there; the peer finds the same in our answer.
@@ -97,6 +112,10 @@ impl Node {
             (Purpose::Join { request, to }, message) => {
                 let result = self.on_join_answer(to, message.ok());
                 self.complete(request, result);
+            }
+            (Purpose::Reconnect { to, sought }, message) => {
+                let result = self.on_join_answer(to, message.ok());
+                self.on_reconnected(to, sought, result);
             }
             (Purpose::PushPull { with }, Ok(StreamMessage::PushPull(view))) => {
                 self.counters.count(Counter::PushPullsReceived);
@@ -141,6 +160,9 @@ impl Node {
         match purpose {
             Purpose::User { request, .. } if end == ExchangeEnd::Closed => {
                 self.complete(request, Ok(Done::Sent));
+            }
+            Purpose::Reconnect { to, sought } => {
+                self.on_reconnected(to, sought, Err(RequestError::Exchange { to, end }));
             }
             Purpose::Join { request, to } | Purpose::User { request, to } => {
                 self.complete(request, Err(RequestError::Exchange { to, end }));
@@ -259,14 +281,34 @@ impl Node {
         }
     }
 
-    /// Writes all that we believe, ourselves included.
-    pub(super) fn write_view(&self, join: bool, out: &mut Vec<u8>) {
-        let count = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
+    /// Writes what we believe, ourselves included: of all who live, of those who went not long ago,
+    /// and of those others whom the view that is answered has alive.
+    pub(super) fn write_view(
+        &self,
+        join: bool,
+        answered: Option<&PushPull<'_>>,
+        out: &mut Vec<u8>,
+    ) {
+        let unaware = self.gone_but_alive_in(answered);
+        let recent = self.config.gossip_to_the_dead_time;
+        let is_told = |(key, slot): &(MemberKey, &Slot)| {
+            slot.state.is_live() || self.now.since(slot.since()) <= recent || unaware.contains(key)
+        };
+        let told = self.members.entries().filter(is_told);
+        let count = u32::try_from(told.clone().count()).unwrap_or(u32::MAX);
         let mut writer = memberlist::PushPullWriter::new(out, join, count);
-        for slot in self.members.iter() {
+        for (_, slot) in told {
             let alive = slot.profile.alive(slot.incarnation);
             writer.record(&NodeState { state: slot.state, alive });
         }
         writer.finish();
+    }
+
+    /// Members that are gone, and that this view has alive.
+    fn gone_but_alive_in(&self, view: Option<&PushPull<'_>>) -> BTreeSet<MemberKey> {
+        let Some(view) = view.filter(|_| self.members.gone() > 0) else { return BTreeSet::new() };
+        let live = view.records().flatten().filter(|record| record.state.is_live());
+        let known = live.filter_map(|record| self.members.find(record.alive.node));
+        known.filter(|&key| !self.members.get(key).state.is_live()).collect()
     }
 }

@@ -89,10 +89,19 @@ impl Node {
             self.timers.cancel(Timer::ProbeDeadline);
         }
         self.broadcasts.remove(key);
+        self.timers.cancel(Timer::Reap(key));
         let told = self.told.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);
         self.tombstones.note_told(member.name(), told);
+    }
+
+    /// Reaps whoever went first, unless nobody has gone.
+    pub(super) fn reap_early(&mut self) {
+        if let Some(key) = self.timers.first_reaping() {
+            self.counters.count(Counter::ReapedEarly);
+            self.reap(key);
+        }
     }
 
     /// Leaves a tombstone where the rules keep them.

@@ -1,12 +1,14 @@
 //! The machine. All control flow is here, one file per concern; the components it asks do not know
 //! each other.
 
+mod agreement;
 mod claims;
 mod commands;
 mod exchanges;
 mod gossip;
 mod packets;
 mod probing;
+mod reconnecting;
 mod writing;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -20,6 +22,7 @@ use crate::broadcasts::Broadcasts;
 use crate::members::{MemberKey, Members};
 use crate::probe::Probe;
 use crate::rng::Rng;
+use crate::seeds::Seeds;
 use crate::suspicion::Suspicion;
 use crate::timers::{Timer, Timers};
 use crate::tombstones::Tombstones;
@@ -78,6 +81,14 @@ pub struct Node {
     told: BTreeMap<MemberKey, Instant>,
     /// When a refutation was last shown to somebody in particular.
     last_shown: Option<Instant>,
+    seeds: Seeds,
+    /// The next pause between attempts to reach whoever is missing.
+    reconnect_pause: Duration,
+    /// When the view last changed.
+    changed: Instant,
+    /// When views were last exchanged because they differed, our version of it then, and the pause
+    /// until that may be done again.
+    reconciled: Option<(Instant, u64, Duration)>,
     /// Empty whenever a checkpoint is taken.
     #[serde(skip)]
     intents: VecDeque<Intent>,
@@ -91,6 +102,7 @@ pub struct Node {
 #[derive(Clone, Debug, Default)]
 struct Scratch {
     message: Vec<u8>,
+    payload: Vec<u8>,
     chosen: Vec<MemberKey>,
 }
 
@@ -139,6 +151,10 @@ impl Node {
             ack_payload: Vec::new(),
             told: BTreeMap::new(),
             last_shown: None,
+            seeds: Seeds::default(),
+            reconnect_pause: config.probe_interval,
+            changed: now,
+            reconciled: None,
             intents: VecDeque::new(),
             view_version: 0,
             counters: Counters::default(),
@@ -250,6 +266,7 @@ impl Node {
             Timer::Leave => self.on_leave_timeout(),
             Timer::Reap(key) => self.reap(key),
             Timer::Tombstone => self.on_tombstone_timeout(),
+            Timer::Reconnect => self.on_reconnect_tick(),
         }
     }
 
@@ -317,7 +334,7 @@ impl Node {
             profile: slot.profile.clone(),
             state: slot.state,
             incarnation: slot.incarnation,
-            since: slot.since,
+            since: slot.since(),
         })
     }
 
@@ -416,6 +433,7 @@ impl Node {
 
     fn emit_change(&mut self, change: crate::Change, key: MemberKey, evidence: Evidence) {
         self.view_version += 1;
+        self.changed = self.now;
         let member = self.members.member(key);
         self.emit(Event::Member { change, member, evidence });
     }

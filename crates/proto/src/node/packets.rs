@@ -66,7 +66,9 @@ impl Node {
             return;
         }
         let to = answer_address(&ping.source, from);
-        self.intents.push_back(Intent::Ack { to, seq: ping.seq });
+        let asker = self.members.find(ping.source.node);
+        let noted = asker.is_some_and(|key| self.tells(self.members.get(key).profile.versions()));
+        self.intents.push_back(Intent::Ack { to, seq: ping.seq, noted });
     }
 
     /// Pings name their target, so that who reuses an address does not answer for its last holder.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use mingle_wire::memberlist::ViewNote;
 use mingle_wire::{Ack, Capabilities, State};
 
 use super::Node;
@@ -38,12 +39,19 @@ impl Node {
 
     pub(super) fn on_probe_ack(&mut self, ack: &Ack<'_>, received: Instant) {
         let Some(probe) = self.probe.take() else { return };
+        let target = probe.target;
+        let tells = self.tells(self.members.get(target).profile.versions());
+        let (payload, note) =
+            if tells { ViewNote::split(ack.payload) } else { (ack.payload, None) };
         if probe.phase == Phase::Direct {
             let rtt = received.since(probe.sent);
-            let member = self.members.member(probe.target);
-            self.emit(Event::Pong { member, rtt, payload: ack.payload.to_vec() });
+            let member = self.members.member(target);
+            self.emit(Event::Pong { member, rtt, payload: payload.to_vec() });
         }
         self.succeed(&probe);
+        if let Some(note) = note {
+            self.on_view_note(target, note);
+        }
     }
 
     fn succeed(&mut self, probe: &Probe) {

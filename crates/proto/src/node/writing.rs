@@ -40,6 +40,8 @@ pub(super) enum Intent {
     Ack {
         to: SocketAddr,
         seq: SeqNo,
+        /// Whether it says which view we have.
+        noted: bool,
     },
     RelayAck {
         to: SocketAddr,
@@ -135,11 +137,7 @@ impl Node {
             Intent::IndirectPing { helper, target, seq, nack } => {
                 Some(self.write_indirect_ping(helper, target, seq, nack, room, buffer))
             }
-            Intent::Ack { to, seq } => {
-                Some(self.write_with_claims(to, room, buffer, |local, out| {
-                    Message::Ack(Ack { seq, payload: &local.ack_payload }).encode(out);
-                }))
-            }
+            Intent::Ack { to, seq, noted } => Some(self.write_ack(to, seq, noted, room, buffer)),
             Intent::RelayAck { to, seq } => {
                 Some(self.write_with_claims(to, room, buffer, |_, out| {
                     Message::Ack(Ack { seq, payload: &[] }).encode(out);
@@ -177,7 +175,7 @@ impl Node {
         buffer.clear();
         match intent {
             Intent::PushPull { exchange, to, join } => {
-                self.write_view(join, buffer);
+                self.write_view(join, None, buffer);
                 let deadline = self.now + self.config.tcp_timeout;
                 let content = Content::PushPull { join };
                 self.dial(exchange, to, deadline, Answer::Expected, content)
@@ -251,6 +249,26 @@ impl Node {
             self.write_piggybacked(to, ping, room, buffer)
         };
         self.scratch.message = message;
+        output
+    }
+
+    fn write_ack(
+        &mut self,
+        to: SocketAddr,
+        seq: SeqNo,
+        noted: bool,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Output {
+        let mut payload = std::mem::take(&mut self.scratch.payload);
+        self.ack_payload.clone_into(&mut payload);
+        if noted {
+            self.view_note().append(&mut payload);
+        }
+        let output = self.write_with_claims(to, room, buffer, |_, out| {
+            Message::Ack(Ack { seq, payload: &payload }).encode(out);
+        });
+        self.scratch.payload = payload;
         output
     }
 

@@ -264,7 +264,7 @@ fn two_sides_that_hold_each_other_for_dead_are_one_again_after_one_join() {
 #[test]
 fn go_needs_the_dead_to_be_forgotten_before_two_sides_are_one_again() {
     for (reap_time, heals) in [(30 * SECOND, true), (300 * SECOND, false)] {
-        let config = Config { reap_time, ..Config::lan() }.with_memberlist_rules();
+        let config = Config { reap_time, ..Config::lan().with_memberlist_rules() };
         let mut world = World::joined(3, &config);
         world.set_rule(|from, to, _| from != 2 && to != 2);
         world.run(100 * SECOND);
@@ -297,7 +297,7 @@ fn a_paused_node_that_was_declared_dead_returns_by_itself() {
 
 #[test]
 fn the_dead_are_forgotten_in_time_and_old_news_of_them_stays_old() {
-    let mut world = World::joined(3, &Config::lan());
+    let mut world = World::joined(3, &Config { reap_time: 30 * SECOND, ..Config::lan() });
     let old = world.nodes[0].member("n2").unwrap();
     world.up[2] = false;
     world.run(100 * SECOND);
@@ -324,7 +324,7 @@ fn the_dead_are_forgotten_in_time_and_old_news_of_them_stays_old() {
 
 #[test]
 fn a_restart_at_the_first_incarnation_learns_what_is_held_against_it() {
-    let config = Config::lan();
+    let config = Config { reap_time: 30 * SECOND, ..Config::lan() };
     let mut world = World::joined(3, &config);
     let accusation = Suspect { incarnation: incarnation(40), node: "n2", from: "n1" };
     world.inject(2, address(1), &encoded(Message::Suspect(accusation)));
@@ -558,8 +558,8 @@ fn claims_beyond_the_last_incarnation_change_nothing() {
 /// A member is forgotten in the same wake-up in which its probe turned to a stream.
 #[test]
 fn a_ping_on_a_stream_to_whom_is_forgotten_leaves_no_exchange_behind() {
-    let config = Config { reap_time: Duration::from_millis(100), ..Config::lan() };
-    let mut world = World::new(1, &config.with_memberlist_rules());
+    let reap_time = Duration::from_millis(100);
+    let mut world = World::new(1, &Config { reap_time, ..Config::lan().with_memberlist_rules() });
     let versions = Versions::ours(Delegate::SERF, Mark::Plain);
     let mut dialled = 0;
     for number in 1..=2000 {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not set up its scene has failed")]
 
 mod cluster;
+mod healing;
 mod journal;
 mod law;
 mod replay;

@@ -227,6 +227,7 @@ impl Onlooker for Checks {
             | Event::Health { .. }
             | Event::UserMessage { .. }
             | Event::UserState { .. }
+            | Event::Reconnect { .. }
             | Event::Pong { .. } => {}
         }
         if !self.is_large {

@@ -29,7 +29,7 @@ impl Requests {
             | Command::SendStream { .. } => {
                 self.open.insert((host, request), desk.now());
             }
-            Command::SetAckPayload(_) => {}
+            Command::SetAckPayload(_) | Command::AddSeed { .. } | Command::RemoveSeed { .. } => {}
         }
     }
 

@@ -166,6 +166,7 @@ impl View {
             Event::Member { .. }
             | Event::UserMessage { .. }
             | Event::UserState { .. }
+            | Event::Reconnect { .. }
             | Event::Completed { .. } => {}
         }
     }

@@ -542,6 +542,7 @@ impl Onlooker for Measures {
             | Event::Conflict { .. }
             | Event::UserMessage { .. }
             | Event::UserState { .. }
+            | Event::Reconnect { .. }
             | Event::Pong { .. } => {}
         }
     }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use mingle_proto::{
-    Command, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input, Output, Recipient, SendFailure,
+    Command, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input, Output, Recipient, SeedKind,
+    SendFailure,
 };
 use mingle_wire::{Incarnation, Message, PushPull, State, StreamMessage, memberlist};
 use serde::Serialize;
@@ -117,6 +118,13 @@ impl Line {
             }
             Event::Pong { member, rtt, payload: _ } => {
                 line("pong").name(member.name()).say(format!("answered in {rtt:.1?}"))
+            }
+            Event::Reconnect { to, sought, result } => {
+                let line = line("reconnect").from(*to).say(format!("{}:", sought.as_str()));
+                match result {
+                    Ok(done) => line.say(done_in_words(*done)),
+                    Err(error) => line.say(error.to_string()),
+                }
             }
             Event::Completed { request, result } => line("done").say(match result {
                 Ok(done) => format!("request {}: {}", request.0, done_in_words(*done)),
@@ -255,6 +263,11 @@ impl Line {
                 self.say(format!("{}: new meta of {}", request.0, bytes(meta)))
             }
             Command::SetAckPayload(payload) => self.say("new payload of acks,").say(bytes(payload)),
+            Command::AddSeed { address, kind } => self.say(match kind {
+                SeedKind::Configured => format!("look for members at {address}"),
+                SeedKind::Remembered => format!("look for who was at {address}"),
+            }),
+            Command::RemoveSeed { address } => self.say(format!("do not look at {address}")),
             Command::Send { request, to, payload } => {
                 self.say(format!("{}: send {} to", request.0, bytes(payload))).recipient(to)
             }

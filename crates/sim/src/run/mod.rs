@@ -128,7 +128,7 @@ impl<'s> Run<'s> {
             run.at(timed.at, Step::Begin(i));
         }
         match scenario.start {
-            Start::Converged => run.world.start_converged().map_err(config_error)?,
+            Start::Converged => run.world.start_converged(SEEDS).map_err(config_error)?,
             Start::Joining => {
                 for host in run.world.all() {
                     run.start(host, Comeback { address: Address::Same, memory: Memory::Lost })?;

@@ -93,7 +93,7 @@ impl Runner {
         world.watch = Watch { tape: Some(Tape::new()), ..Watch::new(&scenario) };
         world.add_hosts(setup.count);
         if setup.converged {
-            world.start_converged().map_err(|error| error.to_string())?;
+            world.start_converged(0).map_err(|error| error.to_string())?;
             // Nobody has to read of each that it starts.
             world.watch.tape.as_mut().map(Tape::take);
         }

@@ -362,6 +362,7 @@ impl Onlooker for Tape {
             | Event::Health { .. }
             | Event::UserMessage { .. }
             | Event::UserState { .. }
+            | Event::Reconnect { .. }
             | Event::Completed { .. } => (Topic::Events, None),
         };
         let part = Part { about: about.map(str::to_owned), ..Part::new(topic, text) };

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mingle_proto::{Cause, Change, Done, Event, Evidence, ExchangeEnd, Via};
+use mingle_proto::{Cause, Change, Done, Event, Evidence, ExchangeEnd, Sought, Via};
 use mingle_wire::{
     Address, Alive, Dead, IndirectPing, Message, Nack, NodeState, Ping, StreamMessage, Suspect,
     memberlist,
@@ -117,6 +117,21 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
         }
         Event::UserState { .. } => return None,
         Event::Pong { member, rtt, .. } => format!("{} answered in {rtt:.1?}", member.name()),
+        Event::Reconnect { to, sought, result } => {
+            let whom = match sought {
+                Sought::Seed => "a seed",
+                Sought::Remembered => "a member of before",
+                Sought::Failed => "a failed member",
+            };
+            let place = book.place(*to);
+            match result {
+                Ok(Done::Joined { members }) => {
+                    format!("has found {whom} on {place}, with {members} live")
+                }
+                Ok(Done::Left { .. } | Done::MetaSet | Done::Sent) => return None,
+                Err(_) => format!("looked for {whom} on {place} in vain"),
+            }
+        }
         Event::Completed { result: Ok(done), .. } => match done {
             Done::Joined { members } => format!("has joined {members} live"),
             Done::Left { transmits } => format!("has said goodbye in {transmits} packets"),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use mingle_proto::{
     Command, Config, ConfigError, Done, Event, ExchangeEnd, ExchangeId, Input, Instant, Local,
-    Member, Node, Recipient, RequestError, RequestId, Room,
+    Member, Node, Recipient, Reconnects, RequestError, RequestId, Room, SeedKind,
 };
 use mingle_wire::Incarnation;
 
@@ -115,8 +115,9 @@ impl World {
         SocketAddr::new(ip.into(), PORT)
     }
 
-    /// Starts all that are down, each knowing all others and known by them.
-    pub(crate) fn start_converged(&mut self) -> Result<(), ConfigError> {
+    /// Starts all that are down, each knowing all others and known by them; the first few are the seeds
+    /// of everybody.
+    pub(crate) fn start_converged(&mut self, seeds: u32) -> Result<(), ConfigError> {
         let down: Vec<u32> = self.all().filter(|&host| !self.host(host).is_up()).collect();
         let members: Vec<Member> = down
             .iter()
@@ -128,6 +129,11 @@ impl World {
             let node =
                 Node::among(config, local, seed, self.host(host).clock.read(self.now), &members)?;
             self.run_process(host, node);
+            let others = (0..seeds.min(u32_of(self.hosts.len()))).filter(|&seed| seed != host);
+            self.host_mut(host).seeds = others.collect();
+            if self.config.rules.reconnects == Reconnects::BuiltIn {
+                self.name_seeds(host);
+            }
         }
         Ok(())
     }
@@ -150,10 +156,22 @@ impl World {
         let now = self.host(host).clock.read(self.now);
         let node = Node::new(self.config.clone(), self.local(host), seed, now)?;
         self.run_process(host, node);
-        if !self.host(host).seeds.is_empty() {
-            self.mail(host, self.now, Content::Join);
+        match self.config.rules.reconnects {
+            Reconnects::BuiltIn => self.name_seeds(host),
+            Reconnects::LeftToUsers if self.host(host).seeds.is_empty() => {}
+            Reconnects::LeftToUsers => self.mail(host, self.now, Content::Join),
         }
         Ok(())
+    }
+
+    /// Tells a node which addresses it is configured with.
+    fn name_seeds(&mut self, host: u32) {
+        for seed in self.host(host).seeds.clone() {
+            let address = self.host(seed).address;
+            let command = Command::AddSeed { address, kind: SeedKind::Configured };
+            self.input(host, Input::Command(command));
+        }
+        self.plan_wake(host);
     }
 
     fn local(&self, host: u32) -> Local {
@@ -450,7 +468,8 @@ impl World {
         self.plan_wake(to);
     }
 
-    /// As the driver does it: all seeds one after another, and again after a while when none answered.
+    /// As users of memberlist do it: all seeds one after another, and again after a while when none
+    /// answered.
     fn try_join(&mut self, host: u32) {
         let here = self.host_mut(host);
         if let Some(&seed) = here.seeds.get(here.turn) {

@@ -68,7 +68,7 @@ fn a_seed_repeats_bit_for_bit_and_another_one_does_not() {
 fn a_world_may_begin_converged() {
     let mut world = World::new(Config::lan(), 1395, network(), 1);
     world.add_hosts(50);
-    world.start_converged().unwrap();
+    world.start_converged(0).unwrap();
     assert_eq!(disagreements(&world), [""; 0]);
     world.run_until(seconds(60));
     assert_eq!(disagreements(&world), [""; 0]);
@@ -81,7 +81,7 @@ fn a_world_may_begin_converged() {
 fn whoever_is_frozen_for_long_is_dead_and_comes_back() {
     let mut world = World::new(Config::lan(), 1395, network(), 1);
     world.add_hosts(10);
-    world.start_converged().unwrap();
+    world.start_converged(0).unwrap();
     world.run_until(seconds(5));
     world.set_condition(3, |condition| condition.frozen = true);
     world.run_until(seconds(30));
@@ -96,7 +96,7 @@ fn whoever_is_frozen_for_long_is_dead_and_comes_back() {
 fn what_is_changed_on_its_way_is_refused() {
     let mut world = World::new(Config::lan(), 1395, network(), 1);
     world.add_hosts(5);
-    world.start_converged().unwrap();
+    world.start_converged(0).unwrap();
     let effect = Effect::Corrupt(Chance::of(0.05));
     world.network.add(Rule::everywhere(effect));
     world.run_until(seconds(60));
@@ -138,7 +138,7 @@ fn whoever_dials_waits_by_its_own_clock_even_when_that_changes() {
         config.push_pull_interval = Duration::from_secs(3600);
         let mut world = World::new(config, 1395, network(), 1);
         world.add_hosts(2);
-        world.start_converged().unwrap();
+        world.start_converged(0).unwrap();
         world.run_until(seconds(5));
         world.stop(1, Stop::MachineCrashed);
         world.set_clock(0, |clock, now| clock.set_drift(now, slow));

@@ -193,6 +193,7 @@ impl Oracle {
             Event::Conflict { .. }
             | Event::UserMessage { .. }
             | Event::UserState { .. }
+            | Event::Reconnect { .. }
             | Event::Pong { .. } => {}
         }
     }
