@@ -127,6 +127,7 @@ impl Shadows {
             _ => Occasion::Answering,
         };
         self.answers.begins(self.occasion == Occasion::Woken);
+        self.shown.before(&mut self.names, input);
         if let Input::Packet { from, received, body } = *input {
             return self.packet(host, (from, received), body);
         }
@@ -243,7 +244,7 @@ impl Shadows {
         self.pings.handled(desk, step);
         self.gossip.handled(desk, node);
         self.corrections.handled(desk, &self.names, host, shown);
-        self.shown.handled(desk, &mut self.names, view);
+        self.shown.handled(desk, &mut self.names, config, view, shown);
         order::handled(desk, view);
         view.handled(desk, &mut self.names, node);
         self.fingerprints.handled(desk, host, view.digest(), node);

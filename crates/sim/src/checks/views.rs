@@ -21,8 +21,6 @@ pub(super) struct View {
     health: u32,
     /// Whom the events of this step were about, and what was believed of them before each.
     touched: Vec<(NameId, Option<Member>)>,
-    /// How many members there were before this step.
-    count_before: usize,
     /// The last event of this step about a member.
     last: Option<Told>,
     /// Steps until the whole view is compared again.
@@ -52,14 +50,12 @@ impl View {
             version: node.view_version(),
             health: node.health(),
             touched: Vec::new(),
-            count_before: 0,
             last: None,
             rest: 0,
         };
         for member in node.members() {
             view.set(names.id(member.name()), Some(member));
         }
-        view.count_before = view.count;
         view
     }
 
@@ -100,9 +96,9 @@ impl View {
         }
     }
 
-    /// How many members there were before that.
-    pub(super) fn count_before(&self) -> usize {
-        self.count_before
+    /// The numbers of all who may be known.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NameId> + use<> {
+        (0..self.members.len()).map(NameId::at)
     }
 
     /// The last event about a member since the node took something in.
@@ -186,7 +182,6 @@ impl View {
         desk.check(Checker::Views, counts == told, || {
             format!("(members, live, suspects) are {counts:?}, and were told to be {told:?}")
         });
-        self.count_before = self.count;
         while let Some((id, _)) = self.touched.pop() {
             let (is, told) = (node.member(names.name(id)), self.get(id));
             desk.check(Checker::Views, is.as_ref() == told, || {
@@ -250,8 +245,13 @@ fn digest(member: &Member) -> u128 {
     u128::from(half(1)) << 64 | u128::from(half(2))
 }
 
-/// When the node's clock showed what an event tells.
+/// When the node's clock showed what an event tells, to the tenth of a second that is kept.
 pub(super) fn unchanged_since(before: &Member, after: &Member, shown: Instant) -> bool {
-    let expected = if before.state == after.state { before.since } else { shown };
+    let expected = if before.state == after.state { before.since } else { to_tenths(shown) };
     after.since == expected
+}
+
+fn to_tenths(time: Instant) -> Instant {
+    const TENTH: u64 = 100_000_000;
+    Instant::from_nanos(time.as_nanos() / TENTH * TENTH)
 }

@@ -128,8 +128,8 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
                 Ok(Done::Joined { members }) => {
                     format!("has found {whom} on {place}, with {members} live")
                 }
-                Ok(Done::Left { .. } | Done::MetaSet | Done::Sent) => return None,
-                Err(_) => format!("looked for {whom} on {place} in vain"),
+                // In vain is the rule while somebody is down.
+                Ok(Done::Left { .. } | Done::MetaSet | Done::Sent) | Err(_) => return None,
             }
         }
         Event::Completed { result: Ok(done), .. } => match done {
