@@ -234,12 +234,13 @@ const GOODBYE: Duration = Duration::from_secs(6);
 async fn goodbye(cluster: &Cluster) -> LeaveAnswer {
     let error = match tokio::time::timeout(GOODBYE, cluster.leave()).await {
         Ok(Ok(receipt)) => {
-            info!(transmits = receipt.transmits, "left");
-            return LeaveAnswer { left: true, transmits: receipt.transmits, error: None };
+            let confirmed: Vec<_> = receipt.confirmed.iter().map(ToString::to_string).collect();
+            info!(?confirmed, "left");
+            return LeaveAnswer { left: true, confirmed, error: None };
         }
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("the goodbye was not sent out in full within {GOODBYE:?}"),
+        Err(_) => format!("nobody confirmed the goodbye within {GOODBYE:?}"),
     };
     warn!(error, "others may see this agent as dead instead of left");
-    LeaveAnswer { left: false, transmits: 0, error: Some(error) }
+    LeaveAnswer { left: false, confirmed: Vec::new(), error: Some(error) }
 }

@@ -102,10 +102,10 @@ pub(crate) struct Attempt {
 /// What `POST /v1/leave` gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeaveAnswer {
-    /// Whether the goodbye was sent as often as it should be.
+    /// Whether the goodbye was confirmed, or nobody else was there.
     pub(crate) left: bool,
-    /// How many packets carried the goodbye; 0 when nobody else was there.
-    pub(crate) transmits: u32,
+    /// The members that confirmed it.
+    pub(crate) confirmed: Vec<String>,
     pub(crate) error: Option<String>,
 }
 

@@ -97,7 +97,13 @@ pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
     if args.json {
         return Ok(());
     }
-    output::print(&format!("left; {} packets carried the goodbye\n", answer.transmits))
+    output::print(&match answer.confirmed.as_slice() {
+        [] => "left; nobody else was there\n".to_owned(),
+        names => {
+            let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
+            format!("left, as {} confirmed\n", names.join(", "))
+        }
+    })
 }
 
 /// `mingle info`

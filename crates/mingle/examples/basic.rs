@@ -25,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
     }
 
     let receipt = cache.leave().await?;
-    println!("cache-1 said goodbye in {} packets", receipt.transmits);
+    println!("cache-1 said goodbye, as {} confirmed", receipt.confirmed.join(", "));
     cache.stop().await;
 
     let mut watch = web.watch();

@@ -103,17 +103,20 @@ impl Cluster {
         self.shared.joined.wait().await
     }
 
-    /// Says goodbye to the cluster, and waits until the goodbye has been sent as often as it will
-    /// be. The node goes on answering until it is stopped.
+    /// Says goodbye to the cluster, and waits until three live members have acknowledged it, or all
+    /// that there are: at most for `leave_timeout` (5 s), at any size. They pass it on. The node goes
+    /// on answering until it is stopped.
     ///
     /// # Errors
     ///
-    /// When time runs out before, or the node has stopped.
+    /// When nobody has acknowledged it, not even on a stream, or the node has stopped.
     pub async fn leave(&self) -> Result<LeaveReceipt, LeaveError> {
         let done = self.request(Command::Leave).await.ok_or(LeaveError::Stopped)??;
         match done {
-            Done::Left { transmits } => Ok(LeaveReceipt { transmits }),
-            Done::Joined { .. } | Done::MetaSet | Done::Sent => Ok(LeaveReceipt { transmits: 0 }),
+            Done::Left { confirmed } => Ok(LeaveReceipt { confirmed }),
+            Done::Joined { .. } | Done::MetaSet | Done::Sent => {
+                Ok(LeaveReceipt { confirmed: Vec::new() })
+            }
         }
     }
 
@@ -326,11 +329,12 @@ pub(crate) struct Failed {
 }
 
 /// What a goodbye came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaveReceipt {
-    /// How many packets carried it. 0 when nobody else was there.
-    pub transmits: u32,
+    /// The members that have acknowledged it, three of them if there are as many. Nobody, when nobody
+    /// else was there.
+    pub confirmed: Vec<Arc<str>>,
 }
 
 /// To whom a user message goes.

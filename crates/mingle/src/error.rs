@@ -128,11 +128,11 @@ pub enum MetaError {
     Stopped,
 }
 
-/// Why the goodbye did not go out as it should.
+/// Why a goodbye has no receipt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaveError {
-    /// The node could not do it; after [`RequestError::LeaveTimedOut`] others may see this node as
+    /// The node could not do it; after [`RequestError::LeaveUnconfirmed`] others may see this node as
     /// failed instead of left.
     #[error(transparent)]
     Request(#[from] RequestError),

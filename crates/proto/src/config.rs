@@ -38,7 +38,7 @@ pub struct Config {
     pub push_pull_interval: Duration,
     /// How long an exchange on a stream may take.
     pub tcp_timeout: Duration,
-    /// How long [`crate::Command::Leave`] waits for its goodbye to go out.
+    /// How long [`crate::Command::Leave`] waits at most.
     pub leave_timeout: Duration,
     /// How long dead and left members stay in the table, where the failed are tried again.
     pub reap_time: Duration,
@@ -81,6 +81,14 @@ pub struct Rules {
     pub reconnects: Reconnects,
     /// Whether mingle nodes tell each other which view they have.
     pub agreement: Agreement,
+    /// What becomes of a claim that a live member is at another address.
+    pub names: Names,
+    /// What a peer's view is worth that has a live member suspect or dead.
+    pub hearsay: Hearsay,
+    /// Whether a suspect is asked before it is declared dead.
+    pub verdicts: Verdicts,
+    /// When a goodbye is said.
+    pub goodbyes: Goodbyes,
 }
 
 /// How a claim and a belief make the next belief.
@@ -150,6 +158,46 @@ pub enum Agreement {
     Told,
 }
 
+/// What becomes of a claim that a live member is at another address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Names {
+    /// It is refused, until the member is dead.
+    FirstComes,
+    /// At a higher incarnation: the member is pinged where it was, by helpers too. An answer means
+    /// that two nodes have one name, and the claim is refused; silence for `probe_timeout` means that
+    /// it is gone from there, and the claim is accepted.
+    Challenged,
+}
+
+/// What a peer's view is worth that has a live member suspect or dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hearsay {
+    /// It is an accusation of our own (spec section 10).
+    Accused,
+    /// The member is asked and told, so that it can refute; only if it is silent for `probe_timeout`
+    /// it is accused.
+    Asked,
+}
+
+/// Whether a suspect is asked before it is declared dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdicts {
+    /// No: the suspicion runs out, and that is it.
+    AtDeadline,
+    /// It is pinged, and told that it is suspected, `probe_timeout` before its suspicion runs out. An
+    /// answer gives it the shortest suspicion once more.
+    Asked,
+}
+
+/// When a goodbye is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goodbyes {
+    /// When it was sent as often as a claim is.
+    Sent,
+    /// When three live members have acknowledged it, or all that there are.
+    Receipted,
+}
+
 /// Whether what was reaped is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tombstones {
@@ -170,6 +218,10 @@ impl Rules {
         refutations: Refutations::Gossiped,
         reconnects: Reconnects::LeftToUsers,
         agreement: Agreement::Untold,
+        names: Names::FirstComes,
+        hearsay: Hearsay::Accused,
+        verdicts: Verdicts::AtDeadline,
+        goodbyes: Goodbyes::Sent,
     };
 
     /// Ours.
@@ -182,6 +234,10 @@ impl Rules {
         refutations: Refutations::Shown,
         reconnects: Reconnects::BuiltIn,
         agreement: Agreement::Told,
+        names: Names::Challenged,
+        hearsay: Hearsay::Asked,
+        verdicts: Verdicts::Asked,
+        goodbyes: Goodbyes::Receipted,
     };
 }
 

@@ -107,6 +107,14 @@ counters! {
     SendsFailed = "sends_failed",
     /// Alive claims about this node while it is leaving.
     NewsOfLeaver = "news_of_leaver",
+    /// Members asked about themselves before something was believed of them, or told goodbye.
+    Inquiries = "inquiries",
+    /// Members that could not be asked because too many are asked already.
+    InquiriesRefused = "inquiries_refused",
+    /// Suspects that answered before the verdict, and got more time.
+    Spared = "spared",
+    /// Members found gone from their address by a claim of another one.
+    Superseded = "superseded",
     /// Seeds refused because there are too many.
     SeedsRefused = "seeds_refused",
     /// Attempts to reach somebody who is missing.

@@ -17,6 +17,9 @@ impl fmt::Display for Cause {
                 list(f, accusers)
             }
             Self::Declared { by } => write!(f, "declared dead by {by:?}"),
+            Self::Superseded { at } => {
+                write!(f, "it does not answer there any more, and claims to be at {at}")
+            }
             Self::Goodbye => f.write_str("it said goodbye"),
             Self::Expired => f.write_str("it has been gone for long"),
         }

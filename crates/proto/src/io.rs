@@ -116,7 +116,7 @@ pub enum Command<'a> {
     },
     /// Say goodbye. The node goes on answering, and takes no news of itself any more.
     Leave {
-        /// Names the result, which comes when the goodbye has been sent as often as it will be.
+        /// Names the result, which comes when members have confirmed it, or after `leave_timeout`.
         request: RequestId,
     },
     /// State these meta bytes. Those that are stated already are no news: nothing is sent.
@@ -466,6 +466,11 @@ pub enum Cause {
         /// That node's name.
         by: Arc<str>,
     },
+    /// It is not where it was, and claims to be elsewhere.
+    Superseded {
+        /// Where it is now.
+        at: SocketAddr,
+    },
     /// It said goodbye.
     Goodbye,
     /// It was dead or left for long enough to be forgotten.
@@ -514,17 +519,18 @@ pub enum Via {
 }
 
 /// What a command brought about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Done {
     /// Views were exchanged.
     Joined {
         /// How many live members the peer's view had.
         members: u32,
     },
-    /// The goodbye is out.
+    /// The goodbye is said.
     Left {
-        /// How many packets carried it.
-        transmits: u32,
+        /// Who has acknowledged it. Nobody, where nobody else was there, and where the rules do not
+        /// ask for it.
+        confirmed: Vec<Arc<str>>,
     },
     /// The meta is ours now, and on its way to the others.
     MetaSet,
@@ -585,11 +591,13 @@ pub enum RequestError {
         /// What to do instead.
         remedy: &'static str,
     },
-    /// The goodbye was not sent as often as it should have been before time ran out.
-    #[error("the goodbye was not sent out in full within {waited:?}")]
-    LeaveTimedOut {
+    /// Nobody has acknowledged the goodbye; who has heard it all the same passes it on.
+    #[error("nobody confirmed the goodbye within {waited:?}, of {asked} members that were asked")]
+    LeaveUnconfirmed {
         /// How long we waited.
         waited: Duration,
+        /// How many members were asked.
+        asked: usize,
     },
     /// The node has left or is leaving.
     #[error("this node has left the cluster")]

@@ -35,8 +35,9 @@ mod versions;
 
 pub use checkpoint::CheckpointError;
 pub use config::{
-    Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Lateness, Local, Nacks,
-    Reconnects, Refutations, Rules, Tombstones, check_name,
+    Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Goodbyes, Hearsay,
+    Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Tombstones, Verdicts,
+    check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mingle_wire::Incarnation;
+use mingle_wire::{Incarnation, SeqNo};
 use serde::{Deserialize, Serialize};
 
 use crate::{Instant, formulas};
@@ -22,6 +22,8 @@ pub(crate) struct Suspicion {
     min: Duration,
     max: Duration,
     granted: Duration,
+    /// When it was asked for its last word, and by which number.
+    pub(crate) asked: Option<(Instant, SeqNo)>,
 }
 
 /// What bounds a suspicion.
@@ -52,6 +54,7 @@ impl Suspicion {
             min,
             max,
             granted: Duration::ZERO,
+            asked: None,
         }
     }
 
@@ -69,6 +72,22 @@ impl Suspicion {
     /// Gives the accused more time, because we ourselves were not there to hear it.
     pub(crate) fn grant(&mut self, time: Duration) {
         self.granted = self.granted.saturating_add(time);
+    }
+
+    /// It has answered: it runs for its minimum once more, from now.
+    pub(crate) fn spare(&mut self, now: Instant) {
+        self.asked = None;
+        let ends = now + self.min;
+        self.granted = self.granted.saturating_add(ends.since(self.deadline()));
+    }
+
+    /// When its suspect is asked for its last word, or if that was done, when it is over.
+    pub(crate) fn next(&self, patience: Duration) -> Instant {
+        let deadline = self.deadline();
+        match self.asked {
+            Some((asked, _)) => deadline.max(asked + patience),
+            None => self.started + deadline.since(self.started).saturating_sub(patience),
+        }
     }
 
     /// When it runs out.

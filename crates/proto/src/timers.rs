@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     ProbeDeadline,
     /// A ping on behalf of somebody else has waited long enough.
     Relay(SeqNo),
+    /// A member was asked about itself and had time to answer.
+    Inquiry(SeqNo),
     /// A suspicion has run out.
     Suspicion(MemberKey),
     /// Claims are to be gossiped.

@@ -1,9 +1,10 @@
 //! What is claimed of members, and what becomes of it: the only place where beliefs change.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect};
+use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
 
 use super::writing::Intent;
 use super::{Leaving, Node};
@@ -12,11 +13,15 @@ use crate::members::MemberKey;
 use crate::suspicion::{Bounds, Suspicion};
 use crate::timers::Timer;
 use crate::{
-    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Instant, Profile, Via, formulas,
+    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Instant, Names, Profile, Verdicts,
+    Via, formulas,
 };
 
 /// At most one correction of old news per member in this time.
 const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
+
+/// At most so many in that time, of all members together.
+const MOST_CORRECTIONS: u32 = 32;
 
 impl Node {
     pub(super) fn on_alive_packet(&mut self, from: SocketAddr, alive: &Alive<'_>) {
@@ -50,8 +55,10 @@ impl Node {
         let buried = self.tombstones.get(alive.node).map(|tombstone| tombstone.belief);
         if let Some(belief) = buried.filter(|belief| belief.incarnation >= alive.incarnation) {
             self.counters.count(Counter::ClaimsBuried);
-            if self.tombstones.may_tell(alive.node, self.now, BETWEEN_CORRECTIONS) {
-                self.correct(alive, port, belief);
+            if speaks_for_itself(alive, port, via)
+                && self.tombstones.may_tell(alive.node, self.now, BETWEEN_CORRECTIONS)
+            {
+                self.correct(alive, port, belief, None);
             }
             return;
         }
@@ -85,15 +92,18 @@ impl Node {
             return;
         }
         if !self.is_at(MemberKey::LOCAL, alive, port) {
-            self.conflict(MemberKey::LOCAL, alive, port);
+            match self.config.rules.names {
+                Names::FirstComes => self.conflict(MemberKey::LOCAL, alive, port),
+                Names::Challenged => self.ask_for_our_name(alive, port, via),
+            }
             return;
         }
         let local = self.members.local();
         let same = local.profile.meta() == alive.meta && local.profile.versions() == alive.versions;
         match alive.incarnation.cmp(&local.incarnation) {
-            std::cmp::Ordering::Less => self.counters.count(Counter::ClaimsStale),
-            std::cmp::Ordering::Equal if same => self.counters.count(Counter::ClaimsKnown),
-            std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => {
+            Ordering::Less => self.counters.count(Counter::ClaimsStale),
+            Ordering::Equal if same => self.counters.count(Counter::ClaimsKnown),
+            Ordering::Equal | Ordering::Greater => {
                 self.refute(alive.incarnation, Cause::Announced, via);
             }
         }
@@ -106,10 +116,7 @@ impl Node {
         if !self.is_at(key, alive, port) {
             match self.at_new_address(key, judgement) {
                 Some(admitted) => judgement = admitted,
-                None => {
-                    self.conflict(key, alive, port);
-                    return;
-                }
+                None => return self.claimed_elsewhere(key, alive, port, via),
             }
         }
         match judgement {
@@ -136,6 +143,21 @@ impl Node {
         }
     }
 
+    /// A live member is claimed to be at another address.
+    fn claimed_elsewhere(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        let held = self.members.get(key).incarnation;
+        match (self.config.rules.names, alive.incarnation.cmp(&held)) {
+            (Names::FirstComes, _) | (Names::Challenged, Ordering::Equal) => {
+                self.conflict(key, alive, port);
+            }
+            (Names::Challenged, Ordering::Greater) => self.challenge(key, alive, port, via),
+            (Names::Challenged, Ordering::Less) => {
+                self.counters.count(Counter::ClaimsStale);
+                self.answer_old_news(key, alive, port, via);
+            }
+        }
+    }
+
     fn is_at(&self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
         let held = self.members.get(key).profile.address();
         let claimed = mingle_wire::Address { port, ..alive.address };
@@ -147,9 +169,13 @@ impl Node {
             }
     }
 
-    fn conflict(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16) {
+    pub(super) fn conflict(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16) {
+        self.conflict_with(key, mingle_wire::Address { port, ..alive.address });
+    }
+
+    /// Two nodes have one name.
+    pub(super) fn conflict_with(&mut self, key: MemberKey, other: mingle_wire::Address) {
         self.counters.count(Counter::Conflicts);
-        let other = mingle_wire::Address { port, ..alive.address };
         let member = self.members.member(key);
         self.emit(Event::Conflict { member, other });
     }
@@ -159,9 +185,15 @@ impl Node {
         self.end_suspicion(key);
         self.timers.cancel(Timer::Reap(key));
         self.told.remove(&key);
+        let held = self.members.get(key).belief();
+        let moved = !held.state.is_live() && !self.is_at(key, alive, port);
         let updated = self.take_profile(key, alive, port);
         let before = self.believe(key, State::Alive, alive.incarnation);
-        self.queue_alive(key);
+        if moved && self.config.rules.names == Names::Challenged {
+            self.queue_move(key, held);
+        } else {
+            self.queue_alive(key);
+        }
         self.note_place(key);
         match before {
             State::Dead | State::Left => self.emit_change(Change::Joined, key, evidence),
@@ -213,8 +245,18 @@ impl Node {
         } else {
             self.counters.count(Counter::ClaimsKnown);
         }
-        if law && !state.is_live() && self.may_tell(key) {
-            self.correct(alive, port, self.members.get(key).belief());
+        if !state.is_live() || alive.incarnation < held {
+            self.answer_old_news(key, alive, port, via);
+        }
+    }
+
+    /// A member that speaks of itself below what we hold is told what that is, so that it can refute.
+    fn answer_old_news(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        let law = self.config.rules.beliefs == Beliefs::Law;
+        if law && speaks_for_itself(alive, port, via) && self.may_tell(key) {
+            let slot = self.members.get(key);
+            let (held, profile) = (slot.belief(), slot.profile.clone());
+            self.correct(alive, port, held, Some(&profile));
         }
     }
 
@@ -229,20 +271,35 @@ impl Node {
     }
 
     /// Tells a node that speaks of itself what is held against it, so that it can refute. Never with
-    /// more bytes than the claim had, because its address is not verified.
-    fn correct(&mut self, alive: &Alive<'_>, port: u16, held: Belief) {
+    /// more bytes than the claim had, because its address is not verified. `profile` is what a member
+    /// is known by that is not forgotten.
+    fn correct(&mut self, alive: &Alive<'_>, port: u16, held: Belief, profile: Option<&Profile>) {
         let local = self.members.local().profile.clone();
-        let from = if held.state == State::Left { alive.node } else { local.name() };
-        // An alive message has at least this much that a dead message has not, but for `From`.
-        if from.len() > alive.meta.len() + 27 {
+        let Belief { incarnation, state } = held;
+        let (node, from) = (alive.node, local.name());
+        let message = match (state, profile) {
+            (State::Alive, Some(profile)) => Message::Alive(profile.alive(incarnation)),
+            (State::Suspect, _) => Message::Suspect(Suspect { incarnation, node, from }),
+            (State::Left, _) => Message::Dead(Dead { incarnation, node, from: node }),
+            (State::Dead | State::Alive, _) => Message::Dead(Dead { incarnation, node, from }),
+        };
+        let (mut claim, mut theirs) = (Vec::new(), Vec::new());
+        message.encode(&mut claim);
+        Message::Alive(*alive).encode(&mut theirs);
+        if claim.len() > theirs.len() || !self.may_correct() {
             return;
         }
         let to = mingle_wire::Address { port, ..alive.address }.socket_addr();
-        let mut claim = Vec::new();
-        let dead = Dead { incarnation: held.incarnation, node: alive.node, from };
-        Message::Dead(dead).encode(&mut claim);
         self.counters.count(Counter::Corrections);
         self.intents.push_back(Intent::Tell { to, claim });
+    }
+
+    /// A view with thousands of old claims does not make us send thousands of packets.
+    fn may_correct(&mut self) -> bool {
+        let (since, sent) = self.corrections;
+        let is_over = self.now.since(since) >= BETWEEN_CORRECTIONS;
+        self.corrections = if is_over { (self.now, 1) } else { (since, sent.saturating_add(1)) };
+        is_over || sent < MOST_CORRECTIONS
     }
 
     /// Spec 7.2.
@@ -307,8 +364,9 @@ impl Node {
         let bounds = self.suspicion_bounds();
         let mut suspicion = Suspicion::new(incarnation, from.into(), bounds, self.now);
         suspicion.lag = evidence.lag;
-        self.timers.set(Timer::Suspicion(key), suspicion.deadline());
+        self.end_suspicion(key);
         self.suspicions.insert(key, suspicion);
+        self.wait_for_suspicion(key);
         match before {
             State::Alive => self.emit_change(Change::Suspected, key, evidence),
             State::Suspect => self.emit_change(Change::Renewed, key, evidence),
@@ -336,14 +394,46 @@ impl Node {
             return;
         };
         running.confirm(from);
-        // What is over by now ends now: a deadline in the past would look as if we had been late.
-        let before = self.timers.deadline(Timer::Suspicion(key));
-        let soonest = before.map_or(self.now, |before| before.min(self.now));
-        self.timers.set(Timer::Suspicion(key), running.deadline().max(soonest));
+        self.wait_for_suspicion(key);
         self.queue_suspect(key, incarnation, from);
     }
 
+    /// Sets the timer of a suspicion that runs. What is over by now ends now: a deadline in the past
+    /// would look as if we had been late.
+    pub(super) fn wait_for_suspicion(&mut self, key: MemberKey) {
+        let Some(suspicion) = self.suspicions.get(&key) else { return };
+        let at = match self.config.rules.verdicts {
+            Verdicts::AtDeadline => suspicion.deadline(),
+            Verdicts::Asked => suspicion.next(self.config.probe_timeout),
+        };
+        let before = self.timers.deadline(Timer::Suspicion(key));
+        let soonest = before.map_or(self.now, |before| before.min(self.now));
+        self.timers.set(Timer::Suspicion(key), at.max(soonest));
+    }
+
     pub(super) fn on_suspicion_timeout(&mut self, key: MemberKey) {
+        let asked = self.suspicions.get(&key).map(|suspicion| suspicion.asked.is_some());
+        if self.config.rules.verdicts == Verdicts::Asked && asked == Some(false) {
+            let last_word = Some((self.now, self.ask_for_last_word(key)));
+            if let Some(suspicion) = self.suspicions.get_mut(&key) {
+                suspicion.asked = last_word;
+            }
+            return self.wait_for_suspicion(key);
+        }
+        self.pass_verdict(key);
+    }
+
+    /// A suspect has answered.
+    pub(super) fn spare(&mut self, key: MemberKey) {
+        self.members.heard(key, self.now);
+        if let Some(suspicion) = self.suspicions.get_mut(&key) {
+            suspicion.spare(self.now);
+            self.counters.count(Counter::Spared);
+            self.wait_for_suspicion(key);
+        }
+    }
+
+    fn pass_verdict(&mut self, key: MemberKey) {
         let Some(suspicion) = self.suspicions.get(&key) else { return };
         let cause = Cause::SuspicionExpired {
             accusers: suspicion.accusers().to_vec(),
@@ -358,9 +448,31 @@ impl Node {
     }
 
     fn end_suspicion(&mut self, key: MemberKey) {
-        if self.suspicions.remove(&key).is_some() {
+        if let Some(suspicion) = self.suspicions.remove(&key) {
             self.timers.cancel(Timer::Suspicion(key));
+            if let Some((_, seq)) = suspicion.asked {
+                self.last_words.remove(&seq);
+            }
         }
+    }
+
+    /// A member does not answer at its address any more, and was claimed to be at another one.
+    pub(super) fn supersede(
+        &mut self,
+        key: MemberKey,
+        claimed: &Profile,
+        incarnation: Incarnation,
+        via: Via,
+    ) {
+        let held = self.members.get(key).belief();
+        if held.state.is_live() && incarnation > held.incarnation {
+            self.counters.count(Counter::Superseded);
+            let cause = Cause::Superseded { at: claimed.address().socket_addr() };
+            let evidence = self.evidence(key, held.incarnation, cause, via);
+            let local = self.members.local().profile.clone();
+            self.declare(key, State::Dead, held.incarnation, local.name(), evidence);
+        }
+        self.on_alive(&claimed.alive(incarnation), via);
     }
 
     /// Spec 7.3.
@@ -467,6 +579,24 @@ impl Node {
         self.broadcasts.push(key, |out| Message::Alive(profile.alive(incarnation)).encode(out));
     }
 
+    /// Announces a member at another address, with the fall that has freed its name: whoever missed
+    /// that would take it for a conflict.
+    fn queue_move(&mut self, key: MemberKey, fall: Belief) {
+        let local = self.members.local().profile.clone();
+        let slot = self.members.get(key);
+        let (profile, incarnation) = (&slot.profile, slot.incarnation);
+        let node = profile.name();
+        let from = if fall.state == State::Left { node } else { local.name() };
+        let (mut dead, mut alive) = (Vec::new(), Vec::new());
+        Message::Dead(Dead { incarnation: fall.incarnation, node, from }).encode(&mut dead);
+        Message::Alive(profile.alive(incarnation)).encode(&mut alive);
+        if dead.len() + alive.len() > LONGEST_MOVE {
+            return self.queue_alive(key);
+        }
+        let parts = [dead.as_slice(), alive.as_slice()];
+        self.broadcasts.push(key, |out| memberlist::write_packet(parts.into_iter(), out));
+    }
+
     fn queue_suspect(&mut self, key: MemberKey, incarnation: Incarnation, from: &str) {
         let profile = &self.members.get(key).profile;
         self.broadcasts.push(key, |out| {
@@ -490,5 +620,18 @@ impl Node {
             last_ack: slot.last_ack_age(self.now),
             lag: Duration::ZERO,
         }
+    }
+}
+
+/// A move that is longer would not fit into every packet.
+const LONGEST_MOVE: usize = 900;
+
+/// Whether a claim comes from whom it is about, as far as addresses tell. A view is of whoever
+/// believes it, and may be all that its members ever hear of us.
+fn speaks_for_itself(alive: &Alive<'_>, port: u16, via: Via) -> bool {
+    match via {
+        Via::Own => false,
+        Via::Packet(from) => from == mingle_wire::Address { port, ..alive.address }.socket_addr(),
+        Via::Stream(_) => true,
     }
 }

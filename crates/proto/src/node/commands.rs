@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 
-use mingle_wire::{Capabilities, Checksum, Dead, MAX_META, Message, State, StreamMessage};
+use mingle_wire::{Capabilities, Checksum, MAX_META, StreamMessage};
 
 use super::exchanges::{MAX_EXCHANGES, Purpose};
 use super::writing::Intent;
 use super::{Leaving, Node};
-use crate::law::Belief;
 use crate::members::MemberKey;
-use crate::timers::Timer;
 use crate::{
     Cause, Change, Command, Done, Event, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Profile, Recipient,
     RequestError, RequestId, Via, formulas,
@@ -47,51 +45,6 @@ impl Node {
                 self.intents.push_back(Intent::PushPull { exchange, to, join: true });
             }
             None => self.complete(request, Err(TOO_MANY)),
-        }
-    }
-
-    /// Spec section 11.
-    fn leave(&mut self, request: RequestId) {
-        if self.leaving != Leaving::No {
-            return self.complete(request, Err(RequestError::Leaving));
-        }
-        let incarnation = self.local_incarnation();
-        let evidence = self.evidence(MemberKey::LOCAL, incarnation, Cause::Goodbye, Via::Own);
-        let belief = Belief { incarnation, state: State::Left };
-        self.members.set_belief(MemberKey::LOCAL, belief, self.now, &mut self.rng);
-        let local = self.members.local().profile.clone();
-        self.broadcasts.push(MemberKey::LOCAL, |out| {
-            let name = local.name();
-            Message::Dead(Dead { incarnation, node: name, from: name }).encode(out);
-        });
-        self.emit_change(Change::Left, MemberKey::LOCAL, evidence);
-        if self.members.live_others() == 0 {
-            self.leaving = Leaving::Gone;
-            self.complete(request, Ok(Done::Left { transmits: 0 }));
-            return;
-        }
-        self.leaving = Leaving::Sending { request, since: self.now };
-        self.timers.set(Timer::Leave, self.now + self.config.leave_timeout);
-        self.timers.set(Timer::Gossip, self.now);
-    }
-
-    /// Called after packets were written: the goodbye may have been sent for the last time.
-    pub(super) fn note_goodbye(&mut self) {
-        if let Leaving::Sending { request, .. } = self.leaving
-            && !self.broadcasts.holds(MemberKey::LOCAL)
-        {
-            self.leaving = Leaving::Gone;
-            self.timers.cancel(Timer::Leave);
-            let transmits = self.retransmit_limit();
-            self.complete(request, Ok(Done::Left { transmits }));
-        }
-    }
-
-    pub(super) fn on_leave_timeout(&mut self) {
-        if let Leaving::Sending { request, since } = self.leaving {
-            self.leaving = Leaving::Gone;
-            let waited = self.now.since(since);
-            self.complete(request, Err(RequestError::LeaveTimedOut { waited }));
         }
     }
 

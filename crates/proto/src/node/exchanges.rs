@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_wire::{Ack, Dead, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, memberlist};
+use mingle_wire::{
+    Ack, Dead, Incarnation, NodeState, Ping, PushPull, SeqNo, State, StreamMessage, memberlist,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::writing::Intent;
+use crate::law::{Belief, Judgement, judge};
 use crate::members::{MemberKey, Slot};
 use crate::{
-    Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, Instant, Refutations,
+    Cause, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, Hearsay, Instant, Refutations,
     RequestError, RequestId, Sought, StreamPing, Via,
 };
 
@@ -38,6 +41,10 @@ pub(super) enum Purpose {
     },
     Ping {
         seq: SeqNo,
+    },
+    /// The last resort of a goodbye.
+    Goodbye {
+        with: MemberKey,
     },
     User {
         request: RequestId,
@@ -125,8 +132,9 @@ impl Node {
             (Purpose::Ping { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
                 self.on_stream_ping(seq, StreamPing::Answered);
             }
+            (Purpose::Goodbye { with }, Ok(StreamMessage::PushPull(_))) => self.on_receipt(with),
             (Purpose::Ping { seq }, _) => self.on_stream_ping(seq, StreamPing::Failed),
-            (Purpose::PushPull { .. } | Purpose::User { .. }, _) => {
+            (Purpose::PushPull { .. } | Purpose::Goodbye { .. } | Purpose::User { .. }, _) => {
                 self.counters.count(Counter::ExchangesRefused);
             }
         }
@@ -172,7 +180,7 @@ impl Node {
                 let outcome = if silent { StreamPing::Silent } else { StreamPing::Failed };
                 self.on_stream_ping(seq, outcome);
             }
-            Purpose::PushPull { .. } => {}
+            Purpose::PushPull { .. } | Purpose::Goodbye { .. } => {}
         }
     }
 
@@ -247,10 +255,25 @@ impl Node {
                 match self.members.find(alive.node) {
                     None => self.counters.count(Counter::ClaimsAboutStrangers),
                     Some(MemberKey::LOCAL) => self.on_accused(incarnation, cause, via),
-                    Some(key) => {
-                        self.accuse(key, incarnation, cause, via, Duration::ZERO);
-                    }
+                    Some(key) => self.weigh_hearsay(key, *state, incarnation, via),
                 }
+            }
+        }
+    }
+
+    /// A peer's view has a member suspect or dead.
+    fn weigh_hearsay(&mut self, key: MemberKey, state: State, incarnation: Incarnation, via: Via) {
+        let held = self.members.get(key).belief();
+        let claim = Belief { incarnation, state: State::Suspect };
+        let asked = self.config.rules.hearsay == Hearsay::Asked;
+        match judge(self.config.rules.beliefs, held, claim) {
+            Judgement::Adopt if asked && held.state == State::Alive => {
+                self.ask_about_hearsay(key, state, incarnation, via);
+            }
+            Judgement::Known if asked => self.counters.count(Counter::ClaimsKnown),
+            Judgement::Adopt | Judgement::Known | Judgement::Stale => {
+                let cause = Cause::HeardDown { state };
+                self.accuse(key, incarnation, cause, via, Duration::ZERO);
             }
         }
     }

@@ -28,7 +28,7 @@ impl Node {
                 self.members.pick_for_gossip(&mut self.rng, count, since, &mut chosen);
             }
             // A goodbye is sent a few times only, and the dead cannot pass it on.
-            Leaving::Sending { .. } | Leaving::Gone => {
+            Leaving::Saying(_) | Leaving::Gone => {
                 self.members.pick(&mut self.rng, count, |_, _| true, &mut chosen);
             }
         }
@@ -90,6 +90,7 @@ impl Node {
         }
         self.broadcasts.remove(key);
         self.timers.cancel(Timer::Reap(key));
+        self.forget_inquiries(key);
         let told = self.told.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);

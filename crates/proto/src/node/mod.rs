@@ -6,6 +6,8 @@ mod claims;
 mod commands;
 mod exchanges;
 mod gossip;
+mod inquiries;
+mod leaving;
 mod packets;
 mod probing;
 mod reconnecting;
@@ -32,6 +34,8 @@ use crate::{
 };
 
 use exchanges::Purpose;
+use inquiries::Inquiry;
+use leaving::Leaving;
 use packets::Relay;
 use writing::Intent;
 
@@ -74,11 +78,19 @@ pub struct Node {
     relays: BTreeMap<SeqNo, Relay>,
     exchanges: BTreeMap<u64, Purpose>,
     next_exchange: u64,
+    inquiries: BTreeMap<SeqNo, Inquiry>,
+    /// Suspects that are asked for their last word.
+    last_words: BTreeMap<SeqNo, MemberKey>,
+    inquiry_seq: u32,
+    /// Members whose name two nodes answer to, and when that was found.
+    contested: BTreeMap<MemberKey, Instant>,
     seq: SeqNo,
     leaving: Leaving,
     ack_payload: Vec<u8>,
     /// When a member was last told what is held against it.
     told: BTreeMap<MemberKey, Instant>,
+    /// Since when corrections are counted, and how many there were.
+    corrections: (Instant, u32),
     /// When a refutation was last shown to somebody in particular.
     last_shown: Option<Instant>,
     seeds: Seeds,
@@ -104,17 +116,6 @@ struct Scratch {
     message: Vec<u8>,
     payload: Vec<u8>,
     chosen: Vec<MemberKey>,
-}
-
-/// How far the goodbye has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Leaving {
-    /// Not asked for.
-    No,
-    /// The goodbye is being sent; the request is answered when that is done.
-    Sending { request: crate::RequestId, since: Instant },
-    /// Said.
-    Gone,
 }
 
 impl Node {
@@ -146,10 +147,15 @@ impl Node {
             relays: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             next_exchange: 0,
+            inquiries: BTreeMap::new(),
+            last_words: BTreeMap::new(),
+            inquiry_seq: 0,
+            contested: BTreeMap::new(),
             seq: SeqNo(0),
             leaving: Leaving::No,
             ack_payload: Vec::new(),
             told: BTreeMap::new(),
+            corrections: (now, 0),
             last_shown: None,
             seeds: Seeds::default(),
             reconnect_pause: config.probe_interval,
@@ -260,6 +266,7 @@ impl Node {
             Timer::ProbeTimeout => self.on_probe_timeout(),
             Timer::ProbeDeadline => self.on_probe_deadline(),
             Timer::Relay(seq) => self.on_relay_timeout(seq),
+            Timer::Inquiry(seq) => self.on_inquiry_timeout(seq),
             Timer::Suspicion(key) => self.on_suspicion_timeout(key),
             Timer::Gossip => self.on_gossip_tick(),
             Timer::PushPull => self.on_push_pull_tick(),
@@ -297,9 +304,15 @@ impl Node {
             self.timers.cancel(Timer::ProbeDeadline);
         }
         self.worsen_health(1);
-        for (&key, suspicion) in &mut self.suspicions {
+        for suspicion in self.suspicions.values_mut() {
             suspicion.grant(slept);
-            self.timers.set(Timer::Suspicion(key), suspicion.deadline());
+            suspicion.asked = None;
+        }
+        self.last_words.clear();
+        let suspects: Vec<MemberKey> = self.suspicions.keys().copied().collect();
+        for key in suspects {
+            self.timers.cancel(Timer::Suspicion(key));
+            self.wait_for_suspicion(key);
         }
     }
 
@@ -462,13 +475,18 @@ impl Node {
         for (&key, suspicion) in &self.suspicions {
             assert_eq!(self.members.get(key).state, mingle_wire::State::Suspect);
             let deadline = self.timers.deadline(Timer::Suspicion(key));
-            assert!(deadline >= Some(suspicion.deadline()), "nobody falls too early");
+            let is_asked = self.config.rules.verdicts == crate::Verdicts::Asked;
+            let is_last = !is_asked || suspicion.asked.is_some();
+            assert!(deadline >= Some(suspicion.deadline()) || !is_last, "nobody falls too early");
+            assert!(deadline.is_some(), "every suspicion ends");
         }
         let suspects = self.members.iter().filter(|s| s.state == mingle_wire::State::Suspect);
         assert_eq!(suspects.count(), self.suspicions.len(), "every suspect has a suspicion");
         assert!(self.members.len() <= self.config.max_members as usize);
         assert!(self.relays.len() <= packets::MAX_RELAYS);
         assert!(self.exchanges.len() <= exchanges::MAX_EXCHANGES);
+        assert!(self.inquiries.len() <= inquiries::MAX_INQUIRIES);
+        assert!(self.last_words.len() <= self.suspicions.len());
     }
 }
 

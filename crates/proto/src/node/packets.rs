@@ -61,7 +61,7 @@ impl Node {
 
     fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>) {
         self.counters.count(Counter::PingsReceived);
-        if self.is_for_another(ping.node) {
+        if self.is_for_another(ping.node) || self.is_from_ourselves(&ping.source) {
             self.counters.count(Counter::PingsForOthers);
             return;
         }
@@ -74,6 +74,13 @@ impl Node {
     /// Pings name their target, so that who reuses an address does not answer for its last holder.
     pub(super) fn is_for_another(&self, name: &str) -> bool {
         !name.is_empty() && name != self.members.local().profile.name()
+    }
+
+    /// Who asks for its own name at an address that is its own too must not hear itself.
+    fn is_from_ourselves(&self, source: &Source<'_>) -> bool {
+        let local = &self.members.local().profile;
+        source.node == local.name()
+            && source.address.is_some_and(|address| address.same_endpoint(&local.address()))
     }
 
     fn on_indirect_ping(&mut self, from: SocketAddr, ping: &IndirectPing<'_>) {
@@ -104,6 +111,8 @@ impl Node {
         self.counters.count(Counter::AcksReceived);
         if self.probe.as_ref().is_some_and(|probe| probe.seq == ack.seq) {
             self.on_probe_ack(ack, received);
+        } else if self.on_inquiry_ack(ack.seq) {
+            // It is done.
         } else if let Some(relay) = self.relays.remove(&ack.seq) {
             self.timers.cancel(Timer::Relay(ack.seq));
             self.intents.push_back(Intent::RelayAck { to: relay.requester, seq: relay.seq });

@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 
 use mingle_wire::memberlist::{self, COMPOUND_OVERHEAD, PART_OVERHEAD};
 use mingle_wire::{
-    Ack, Checksum, IndirectPing, Message, Nack, Ping, SeqNo, Source, State, StreamMessage, Suspect,
+    Ack, Checksum, Dead, Incarnation, IndirectPing, Message, Nack, Ping, SeqNo, Source, State,
+    StreamMessage, Suspect,
 };
 
 use super::Node;
 use super::commands::checksum_for;
 use crate::members::MemberKey;
 use crate::{
-    Answer, Content, Counter, Done, Event, ExchangeId, Instant, Output, RequestError, RequestId,
-    Room,
+    Answer, Content, Counter, Done, Event, ExchangeId, Instant, Output, Profile, RequestError,
+    RequestId, Room,
 };
 
 /// Parts that a compound can count (spec 2.5).
@@ -49,6 +50,17 @@ pub(super) enum Intent {
     },
     Nack {
         to: SocketAddr,
+        seq: SeqNo,
+    },
+    /// A ping that is not the probe's, and what it is accused of beside it.
+    Inquiry {
+        to: MemberKey,
+        seq: SeqNo,
+        beside: Option<Incarnation>,
+    },
+    /// A ping with our goodbye beside it.
+    Goodbye {
+        to: MemberKey,
         seq: SeqNo,
     },
     Gossip {
@@ -98,7 +110,9 @@ impl Intent {
         match *self {
             Self::Ping { target, .. } | Self::StreamPing { target, .. } => [Some(target), None],
             Self::IndirectPing { helper, target, .. } => [Some(helper), Some(target)],
-            Self::Gossip { to } => [Some(to), None],
+            Self::Gossip { to } | Self::Inquiry { to, .. } | Self::Goodbye { to, .. } => {
+                [Some(to), None]
+            }
             Self::RelayPing { .. }
             | Self::Ack { .. }
             | Self::RelayAck { .. }
@@ -146,6 +160,21 @@ impl Node {
             Intent::Nack { to, seq } => Some(self.write_with_claims(to, room, buffer, |_, out| {
                 Message::Nack(Nack { seq }).encode(out);
             })),
+            Intent::Inquiry { to, seq, beside } => {
+                Some(self.write_ping_beside(to, seq, room, buffer, |node, profile, out| {
+                    let Some(incarnation) = beside else { return };
+                    let from = node.members.local().profile.name();
+                    let suspect = Suspect { incarnation, node: profile.name(), from };
+                    Message::Suspect(suspect).encode(out);
+                }))
+            }
+            Intent::Goodbye { to, seq } => {
+                Some(self.write_ping_beside(to, seq, room, buffer, |node, _, out| {
+                    let (incarnation, name) =
+                        (node.local_incarnation(), node.members.local().profile.name());
+                    Message::Dead(Dead { incarnation, node: name, from: name }).encode(out);
+                }))
+            }
             Intent::Gossip { to } => self.write_gossip(to, room, buffer),
             Intent::Tell { to, claim } => {
                 buffer.clear();
@@ -227,23 +256,37 @@ impl Node {
         buffer: &mut Vec<u8>,
     ) -> Output {
         let slot = self.members.get(target);
-        let to = slot.profile.address().socket_addr();
-        let suspected = slot.state == State::Suspect;
-        let (incarnation, checksum) = (slot.incarnation, checksum_for(slot.profile.versions()));
+        let suspected = (slot.state == State::Suspect).then_some(slot.incarnation);
+        self.write_ping_beside(target, seq, room, buffer, |node, profile, out| {
+            let Some(incarnation) = suspected else { return };
+            let from = node.members.local().profile.name();
+            Message::Suspect(Suspect { incarnation, node: profile.name(), from }).encode(out);
+        })
+    }
+
+    /// A ping with a claim for its target alone beside it; without one, or where both do not fit, with
+    /// claims from the queue.
+    fn write_ping_beside(
+        &mut self,
+        target: MemberKey,
+        seq: SeqNo,
+        room: Room,
+        buffer: &mut Vec<u8>,
+        claim: impl FnOnce(&Self, &Profile, &mut Vec<u8>),
+    ) -> Output {
+        let profile = self.members.get(target).profile.clone();
+        let (to, checksum) = (profile.address().socket_addr(), checksum_for(profile.versions()));
         let mut message = std::mem::take(&mut self.scratch.message);
         message.clear();
-        let (node, source) = (slot.profile.name(), self.source());
+        let (node, source) = (profile.name(), self.source());
         Message::Ping(Ping { seq, node, source }).encode(&mut message);
         let split = message.len();
-        if suspected {
-            let from = self.members.local().profile.name();
-            Message::Suspect(Suspect { incarnation, node, from }).encode(&mut message);
-        }
-        let (ping, suspect) = message.split_at(split);
-        let both = COMPOUND_OVERHEAD + 2 * PART_OVERHEAD + ping.len() + suspect.len();
-        let output = if suspected && both <= room.to(to) {
+        claim(self, &profile, &mut message);
+        let (ping, claim) = message.split_at(split);
+        let both = COMPOUND_OVERHEAD + 2 * PART_OVERHEAD + ping.len() + claim.len();
+        let output = if !claim.is_empty() && both <= room.to(to) {
             buffer.clear();
-            memberlist::write_packet([ping, suspect].into_iter(), buffer);
+            memberlist::write_packet([ping, claim].into_iter(), buffer);
             self.packet(to, checksum, 0)
         } else {
             self.write_piggybacked(to, ping, room, buffer)

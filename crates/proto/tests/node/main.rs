@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not set up its scene has failed")]
 
+mod asking;
 mod cluster;
 mod healing;
 mod journal;

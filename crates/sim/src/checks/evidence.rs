@@ -39,6 +39,7 @@ pub(super) fn told(
         Cause::Announced
         | Cause::Accused { .. }
         | Cause::Declared { .. }
+        | Cause::Superseded { .. }
         | Cause::Goodbye
         | Cause::Expired => {}
     }
@@ -58,7 +59,10 @@ pub(super) fn refuted(desk: &mut Desk, incarnation: Incarnation, evidence: &Evid
         | Cause::HeardDown { .. }
         | Cause::Declared { .. }
         | Cause::Goodbye => true,
-        Cause::ProbeFailed(_) | Cause::SuspicionExpired { .. } | Cause::Expired => false,
+        Cause::ProbeFailed(_)
+        | Cause::SuspicionExpired { .. }
+        | Cause::Superseded { .. }
+        | Cause::Expired => false,
     };
     desk.check(Checker::Evidence, heard && refutable, || {
         format!("it refutes {:?}, {}", evidence.cause, evidence.via)
@@ -83,6 +87,7 @@ fn explains(change: Change, member: &Member, evidence: &Evidence) -> bool {
         Cause::Announced
         | Cause::SuspicionExpired { .. }
         | Cause::Declared { .. }
+        | Cause::Superseded { .. }
         | Cause::Goodbye
         | Cause::Expired => false,
     };
@@ -100,7 +105,10 @@ fn explains(change: Change, member: &Member, evidence: &Evidence) -> bool {
             State::Dead => declared,
             State::Left => goodbye && !own,
         },
-        Change::Failed => declared || (own && matches!(cause, Cause::SuspicionExpired { .. })),
+        Change::Failed => {
+            let moved = matches!(cause, Cause::Superseded { .. }) && !own;
+            declared || moved || (own && matches!(cause, Cause::SuspicionExpired { .. }))
+        }
         Change::Left => goodbye,
         Change::Reaped => own && matches!(cause, Cause::Expired),
     }

@@ -84,9 +84,7 @@ fn compare<'m>(
             missing.remove(&id) && told(id).is_some_and(|member| shows(record, member))
         });
         desk.check(Checker::Shown, holds, || {
-            format!(
-                "{turn:?} shows {record:?}, which is not what it tells, or for the second time"
-            )
+            format!("{turn:?} shows {record:?}, which is not what it tells, or for the second time")
         });
     }
     desk.check(Checker::Shown, missing.is_empty(), || {

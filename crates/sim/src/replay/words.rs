@@ -122,12 +122,12 @@ impl Line {
             Event::Reconnect { to, sought, result } => {
                 let line = line("reconnect").from(*to).say(format!("{}:", sought.as_str()));
                 match result {
-                    Ok(done) => line.say(done_in_words(*done)),
+                    Ok(done) => line.say(done_in_words(done)),
                     Err(error) => line.say(error.to_string()),
                 }
             }
             Event::Completed { request, result } => line("done").say(match result {
-                Ok(done) => format!("request {}: {}", request.0, done_in_words(*done)),
+                Ok(done) => format!("request {}: {}", request.0, done_in_words(done)),
                 Err(error) => format!("request {} failed: {error}", request.0),
             }),
         }
@@ -317,10 +317,11 @@ const fn unsent(kind: SendFailure) -> &'static str {
     }
 }
 
-fn done_in_words(done: Done) -> String {
+fn done_in_words(done: &Done) -> String {
     match done {
         Done::Joined { members } => format!("joined; {members} live members are there"),
-        Done::Left { transmits } => format!("left; {transmits} packets said so"),
+        Done::Left { confirmed } if confirmed.is_empty() => "left".to_owned(),
+        Done::Left { confirmed } => format!("left, as {confirmed:?} confirm"),
         Done::MetaSet => "the meta is set".to_owned(),
         Done::Sent => "sent".to_owned(),
     }

@@ -134,7 +134,10 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
         }
         Event::Completed { result: Ok(done), .. } => match done {
             Done::Joined { members } => format!("has joined {members} live"),
-            Done::Left { transmits } => format!("has said goodbye in {transmits} packets"),
+            Done::Left { confirmed } if confirmed.is_empty() => "has said goodbye".to_owned(),
+            Done::Left { confirmed } => {
+                format!("has said goodbye, as {} confirmed", confirmed.join(", "))
+            }
             Done::MetaSet => "has set its meta".to_owned(),
             Done::Sent => "has sent it".to_owned(),
         },

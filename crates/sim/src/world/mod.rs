@@ -515,7 +515,7 @@ impl World {
         self.watch.event(self.now, host, shown, event);
         let Event::Completed { request, result } = event else { return };
         // Whoever leaves goes, heard or not.
-        if let Ok(Done::Left { .. }) | Err(RequestError::LeaveTimedOut { .. }) = result {
+        if let Ok(Done::Left { .. }) | Err(RequestError::LeaveUnconfirmed { .. }) = result {
             self.mail(host, self.now, Content::Exit);
         }
         let here = self.host_mut(host);

@@ -1,0 +1,255 @@
+//! Members are asked about themselves before something is believed of them.
+
+use std::time::Duration;
+
+use mingle_proto::{
+    Cause, Change, Command, Config, Counter, Done, Event, Local, RequestError, RequestId,
+};
+use mingle_wire::{Ack, Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
+
+use crate::world::{Carrier, World, address};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn count(world: &World, node: usize, counter: Counter) -> u64 {
+    world.nodes[node].counters().get(counter)
+}
+
+fn incarnation(number: u32) -> Incarnation {
+    Incarnation::new(number).unwrap()
+}
+
+fn encoded(message: Message<'_>) -> Vec<u8> {
+    let mut body = Vec::new();
+    message.encode(&mut body);
+    body
+}
+
+fn conflicts(world: &World, node: usize) -> usize {
+    let of = |(_, at, event): &&(_, usize, Event)| {
+        *at == node && matches!(event, Event::Conflict { .. })
+    };
+    world.events.iter().filter(of).count()
+}
+
+/// Node 2 dies, and somebody starts at another address with its name and this incarnation.
+fn moved(world: &mut World, config: &Config, number: u32) -> usize {
+    world.up[2] = false;
+    let local = Local { incarnation: incarnation(number), ..Local::new("n2", address(7).into()) };
+    let back = world.add(config, local);
+    world.join(back, 0);
+    back
+}
+
+fn all_have_it_at_its_new_address(world: &World) -> bool {
+    [0, 1, 3].into_iter().all(|viewer| {
+        let member = world.nodes[viewer].member("n2").unwrap();
+        member.state == State::Alive && member.address() == address(7).into()
+    })
+}
+
+#[test]
+fn whoever_restarts_elsewhere_is_accepted_within_two_seconds() {
+    let config = Config::lan();
+    let mut world = World::joined(4, &config);
+    moved(&mut world, &config, 9);
+    world.run(2 * SECOND);
+    assert!(all_have_it_at_its_new_address(&world));
+    let cause = |event: &Event| match event {
+        Event::Member { change: Change::Failed, evidence, .. } => Some(evidence.cause.clone()),
+        _ => None,
+    };
+    let causes: Vec<_> = world.events.iter().filter_map(|(_, _, event)| cause(event)).collect();
+    assert!(
+        causes.iter().any(|cause| *cause == Cause::Superseded { at: address(7) }),
+        "{causes:?}"
+    );
+    assert!((0..4).all(|node| conflicts(&world, node) == 0));
+}
+
+#[test]
+fn whoever_restarts_elsewhere_below_what_is_held_learns_of_it_and_is_accepted() {
+    let config = Config::lan();
+    let mut world = World::joined(4, &config);
+    let accusation = Suspect { incarnation: incarnation(40), node: "n2", from: "n1" };
+    world.inject(2, address(1), &encoded(Message::Suspect(accusation)));
+    world.run(3 * SECOND);
+    moved(&mut world, &config, 1);
+    world.run(4 * SECOND);
+    assert!(all_have_it_at_its_new_address(&world));
+}
+
+#[test]
+fn two_living_nodes_of_one_name_are_a_conflict_for_both_and_the_first_stays() {
+    let config = Config::lan();
+    let mut world = World::joined(3, &config);
+    let local = Local { incarnation: incarnation(9), ..Local::new("n1", address(9).into()) };
+    let twin = world.add(&config, local);
+    world.join(twin, 0);
+    world.run(20 * SECOND);
+    for viewer in [0, 2] {
+        let member = world.nodes[viewer].member("n1").unwrap();
+        assert_eq!((member.state, member.address()), (State::Alive, address(1).into()));
+        assert!(world.changes(viewer, 1).is_empty(), "nobody fell because of it");
+    }
+    assert!(conflicts(&world, 0) > 0 && conflicts(&world, twin) > 0);
+    assert_eq!(count(&world, 0, Counter::Superseded), 0);
+}
+
+#[test]
+fn go_refuses_a_name_at_another_address_until_its_holder_is_dead() {
+    let config = Config::lan().with_memberlist_rules();
+    let mut world = World::joined(4, &config);
+    moved(&mut world, &config, 9);
+    world.run(2 * SECOND);
+    assert_eq!(world.nodes[0].member("n2").unwrap().address(), address(2).into());
+    assert!(conflicts(&world, 0) > 0);
+}
+
+#[test]
+fn an_address_that_is_told_by_nobody_is_not_believed_of_who_answers() {
+    let mut world = World::joined(3, &Config::lan());
+    let held = world.nodes[0].member("n1").unwrap();
+    let spoofed = Alive {
+        incarnation: incarnation(1000),
+        node: "n1",
+        address: address(9).into(),
+        meta: held.meta(),
+        versions: held.versions(),
+    };
+    world.inject(0, address(9), &encoded(Message::Alive(spoofed)));
+    world.run(10 * SECOND);
+    assert_eq!(world.nodes[0].member("n1").unwrap().address(), address(1).into());
+    assert!(world.all_see_all());
+}
+
+/// Node 0 alone, with a member that is played here: it answers pings, and refutes nothing.
+#[test]
+fn a_suspect_that_answers_is_not_declared_dead_until_it_does_not() {
+    let mut world = World::new(1, &Config::lan());
+    let versions = world.nodes[0].local().versions();
+    let alive = Alive {
+        incarnation: Incarnation::FIRST,
+        node: "n1",
+        address: address(1).into(),
+        meta: b"",
+        versions,
+    };
+    world.inject(0, address(1), &encoded(Message::Alive(alive)));
+    let suspicion = Suspect { incarnation: Incarnation::FIRST, node: "n1", from: "n2" };
+    world.inject(0, address(2), &encoded(Message::Suspect(suspicion)));
+    for _ in 0..600 {
+        world.packets.clear();
+        world.run(Duration::from_millis(100));
+        let first = |body: &[u8]| match memberlist::messages(body).next() {
+            Some(Ok(Message::Ping(ping))) => Some(ping.seq),
+            _ => None,
+        };
+        let asked: Vec<_> = world.packets.iter().filter_map(|(.., body)| first(body)).collect();
+        for seq in asked {
+            world.inject(0, address(1), &encoded(Message::Ack(Ack { seq, payload: b"" })));
+        }
+    }
+    assert_eq!(world.changes(0, 1), [Change::Joined, Change::Suspected]);
+    assert!(count(&world, 0, Counter::Spared) > 3);
+    world.run(10 * SECOND);
+    assert_eq!(world.changes(0, 1).last(), Some(&Change::Failed));
+}
+
+#[test]
+fn who_can_not_be_reached_is_declared_dead_in_the_time_of_its_suspicion() {
+    let mut world = World::joined(4, &Config::lan());
+    world.up[3] = false;
+    world.run(15 * SECOND);
+    assert!((0..3).all(|viewer| world.state(viewer, 3) == Some(State::Dead)));
+    assert!((0..3).any(|node| count(&world, node, Counter::Inquiries) > 0));
+    assert!((0..3).all(|node| count(&world, node, Counter::Spared) == 0));
+}
+
+#[test]
+fn a_view_that_has_the_living_dead_makes_them_refute_and_nobody_suspect() {
+    let mut world = World::joined(5, &Config::lan());
+    // 0 and 1 lose 2, 3 and 4, and only one of these meets them again.
+    world.set_rule(|from, to, _| (from < 2) == (to < 2));
+    world.run(20 * SECOND);
+    assert_eq!(world.state(0, 4), Some(State::Dead));
+    world.events.clear();
+    world.heal();
+    world.run(25 * SECOND);
+    assert!(world.all_see_all());
+    let accused = |event: &Event| matches!(event, Event::Member { change: Change::Suspected, .. });
+    let accusations = world.events.iter().filter(|(_, _, event)| accused(event)).count();
+    assert_eq!(accusations, 0, "nobody who lives is accused");
+}
+
+#[test]
+fn hearsay_of_somebody_who_is_silent_is_an_accusation() {
+    let mut world = World::joined(4, &Config::lan());
+    world.set_rule(|from, to, carrier| {
+        // 3 is gone for 0 and 1 by packets; 2 is far from everybody until it asks for a view.
+        carrier == Carrier::Stream || (from != 3 && to != 3 && from != 2 && to != 2)
+    });
+    world.up[3] = false;
+    world.run(40 * SECOND);
+    world.heal();
+    world.run(40 * SECOND);
+    assert!((0..3).all(|viewer| world.state(viewer, 3) == Some(State::Dead)));
+}
+
+#[test]
+fn a_goodbye_names_three_who_heard_it_or_all_that_there_are() {
+    for (nodes, confirmed) in [(2, 1), (3, 2), (6, 3)] {
+        let mut world = World::joined(nodes, &Config::lan());
+        world.command(0, Command::Leave { request: RequestId(7) });
+        world.run(Duration::from_millis(300));
+        let done = world.events.iter().find_map(|(_, node, event)| match event {
+            Event::Completed { result: Ok(Done::Left { confirmed }), .. } if *node == 0 => {
+                Some(confirmed.len())
+            }
+            _ => None,
+        });
+        assert_eq!(done, Some(confirmed), "of {nodes}");
+    }
+}
+
+#[test]
+fn a_goodbye_that_no_packet_carries_is_confirmed_on_a_stream() {
+    let mut world = World::joined(4, &Config::lan());
+    world.set_rule(|_, _, carrier| carrier == Carrier::Stream);
+    world.command(0, Command::Leave { request: RequestId(7) });
+    world.run(4 * SECOND);
+    let done = world.events.iter().any(|(_, node, event)| {
+        *node == 0
+            && matches!(event, Event::Completed { result: Ok(Done::Left { confirmed }), .. }
+                if confirmed.len() == 1)
+    });
+    assert!(done);
+}
+
+#[test]
+fn a_goodbye_that_nobody_hears_ends_in_time_and_says_so() {
+    let mut world = World::joined(4, &Config::lan());
+    world.set_rule(|_, _, _| false);
+    world.command(0, Command::Leave { request: RequestId(7) });
+    world.run(5 * SECOND);
+    let result = world.events.iter().find_map(|(_, node, event)| match event {
+        Event::Completed { result: Err(error), .. } if *node == 0 => Some(error.clone()),
+        _ => None,
+    });
+    let Some(RequestError::LeaveUnconfirmed { waited, asked }) = result else {
+        panic!("{result:?}")
+    };
+    assert_eq!((waited, asked), (5 * SECOND, 3));
+}
+
+#[test]
+fn a_forged_death_of_everybody_is_undone_in_seconds() {
+    let mut world = World::joined(5, &Config::lan());
+    for node in 1..5 {
+        let name = format!("n{node}");
+        let forged = Dead { incarnation: incarnation(1000), node: &name, from: "n9" };
+        world.inject(0, address(9), &encoded(Message::Dead(forged)));
+    }
+    world.run(10 * SECOND);
+    assert!(world.all_see_all());
+}
