@@ -1,6 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use mingle_wire::memberlist::PART_OVERHEAD;
 use serde::{Deserialize, Serialize};
 
 use crate::members::MemberKey;
@@ -22,6 +23,7 @@ pub(crate) struct Broadcasts {
     taken: Vec<u32>,
 }
 
+const SHORT: &str = "a claim is far shorter than 64 KiB";
 /// Bytes that most claims do with, so that spelling one takes one allocation.
 const USUAL: usize = 128;
 /// So many free claims are kept when all have been sent.
@@ -41,12 +43,21 @@ struct Claim {
     place: Place,
     /// As the first dialect spells it.
     bytes: Vec<u8>,
+    /// Where its second message begins; its end where there is only one.
+    second: u16,
 }
 
 impl Place {
     /// The first that was sent so often and is not longer.
     const fn first(transmits: u32, length: u16) -> Self {
         Self { transmits, length: Reverse(length), id: Reverse(u64::MAX) }
+    }
+}
+
+impl Claim {
+    fn parts(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let (first, second) = self.bytes.split_at(usize::from(self.second));
+        std::iter::once(first).chain((!second.is_empty()).then_some(second))
     }
 }
 
@@ -66,11 +77,24 @@ impl Broadcasts {
 
     /// Queues a claim in place of any other about the same member. `spell` writes it.
     pub(crate) fn push(&mut self, about: MemberKey, spell: impl FnOnce(&mut Vec<u8>)) {
+        self.push_pair(about, spell, |_| {});
+    }
+
+    /// Queues a claim of two messages that go together; the second one may be empty.
+    pub(crate) fn push_pair(
+        &mut self,
+        about: MemberKey,
+        first: impl FnOnce(&mut Vec<u8>),
+        second: impl FnOnce(&mut Vec<u8>),
+    ) {
         let index = self.index_for(about);
         let claim = &mut self.claims[index as usize];
         claim.bytes.clear();
-        spell(&mut claim.bytes);
-        let length = u16::try_from(claim.bytes.len()).expect("a claim is far shorter than 64 KiB");
+        first(&mut claim.bytes);
+        claim.second = u16::try_from(claim.bytes.len()).expect(SHORT);
+        second(&mut claim.bytes);
+        let more = if claim.parts().count() > 1 { PART_OVERHEAD } else { 0 };
+        let length = u16::try_from(claim.bytes.len() + more).expect(SHORT);
         claim.place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
         self.next_id += 1;
         self.queue.insert(claim.place, index);
@@ -84,7 +108,7 @@ impl Broadcasts {
         }
         let index = self.free.pop().unwrap_or_else(|| {
             let bytes = Vec::with_capacity(USUAL);
-            self.claims.push(Claim { about, place: Place::first(0, 0), bytes });
+            self.claims.push(Claim { about, place: Place::first(0, 0), bytes, second: 0 });
             u32::try_from(self.claims.len() - 1).expect("there are at most as many as members")
         });
         self.claims[index as usize].about = about;
@@ -107,13 +131,14 @@ impl Broadcasts {
         }
     }
 
-    /// Takes out what fits into `room` bytes, each with `overhead` around it. What was taken is
-    /// lent by [`Broadcasts::taken`] until [`Broadcasts::put_back`].
+    /// Takes out what fits into `room` bytes and `most` parts, each with `overhead` around it. What was
+    /// taken is lent by [`Broadcasts::taken`] until [`Broadcasts::put_back`].
     pub(crate) fn take(&mut self, room: usize, overhead: usize, most: usize) {
         debug_assert!(self.taken.is_empty(), "what was taken has been put back");
         let mut left = room;
         let mut transmits = 0;
-        while self.taken.len() < most {
+        let mut parts = 0;
+        while parts + 1 < most {
             let fits = u16::try_from(left.saturating_sub(overhead)).unwrap_or(u16::MAX);
             let from = Place::first(transmits, fits);
             let Some((&place, &index)) = self.queue.range(from..).next() else { break };
@@ -122,14 +147,20 @@ impl Broadcasts {
                 continue;
             }
             self.queue.remove(&place);
-            left -= self.claims[index as usize].bytes.len() + overhead;
+            left -= usize::from(place.length.0) + overhead;
+            parts += self.claims[index as usize].parts().count();
             self.taken.push(index);
         }
     }
 
-    /// The claims that were taken.
+    /// The messages of the claims that were taken.
     pub(crate) fn taken(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.taken.iter().map(|&index| self.claims[index as usize].bytes.as_slice())
+        self.taken.iter().flat_map(|&index| self.claims[index as usize].parts())
+    }
+
+    /// How many claims were taken.
+    pub(crate) fn taken_count(&self) -> usize {
+        self.taken.len()
     }
 
     /// Puts back what was taken, once more transmitted, but for what has reached `limit`.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
+use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect};
 
 use super::writing::Intent;
 use super::{Leaving, Node};
@@ -184,7 +184,6 @@ impl Node {
         let evidence = self.evidence(key, alive.incarnation, Cause::Announced, via);
         self.end_suspicion(key);
         self.timers.cancel(Timer::Reap(key));
-        self.told.remove(&key);
         let held = self.members.get(key).belief();
         let moved = !held.state.is_live() && !self.is_at(key, alive, port);
         let updated = self.take_profile(key, alive, port);
@@ -472,7 +471,9 @@ impl Node {
             let local = self.members.local().profile.clone();
             self.declare(key, State::Dead, held.incarnation, local.name(), evidence);
         }
-        self.on_alive(&claimed.alive(incarnation), via);
+        if incarnation > held.incarnation {
+            self.on_alive(&claimed.alive(incarnation), via);
+        }
     }
 
     /// Spec 7.3.
@@ -557,11 +558,16 @@ impl Node {
 
     /// Answers with an incarnation above the one that was claimed (spec 7.4).
     fn refute(&mut self, claimed: Incarnation, cause: Cause, via: Via) {
+        // Whoever repeats what an earlier process of ours said of itself does not call us slow.
+        let is_accusation =
+            cause != Cause::Announced || self.config.rules.names == Names::FirstComes;
         let evidence = self.evidence(MemberKey::LOCAL, claimed, cause, via);
         let incarnation = self.local_incarnation().max(claimed).next();
         self.raise_own(incarnation);
         self.counters.count(Counter::Refutations);
-        self.worsen_health(1);
+        if is_accusation {
+            self.worsen_health(1);
+        }
         self.emit_change(Change::Renewed, MemberKey::LOCAL, evidence.clone());
         self.emit(Event::Refuted { incarnation, evidence });
     }
@@ -587,14 +593,16 @@ impl Node {
         let (profile, incarnation) = (&slot.profile, slot.incarnation);
         let node = profile.name();
         let from = if fall.state == State::Left { node } else { local.name() };
-        let (mut dead, mut alive) = (Vec::new(), Vec::new());
+        let mut dead = Vec::new();
         Message::Dead(Dead { incarnation: fall.incarnation, node, from }).encode(&mut dead);
-        Message::Alive(profile.alive(incarnation)).encode(&mut alive);
-        if dead.len() + alive.len() > LONGEST_MOVE {
+        if dead.len() + profile.name().len() + profile.meta().len() > LONGEST_MOVE {
             return self.queue_alive(key);
         }
-        let parts = [dead.as_slice(), alive.as_slice()];
-        self.broadcasts.push(key, |out| memberlist::write_packet(parts.into_iter(), out));
+        self.broadcasts.push_pair(
+            key,
+            |out| out.extend_from_slice(&dead),
+            |out| Message::Alive(profile.alive(incarnation)).encode(out),
+        );
     }
 
     fn queue_suspect(&mut self, key: MemberKey, incarnation: Incarnation, from: &str) {
@@ -624,7 +632,7 @@ impl Node {
 }
 
 /// A move that is longer would not fit into every packet.
-const LONGEST_MOVE: usize = 900;
+const LONGEST_MOVE: usize = 800;
 
 /// Whether a claim comes from whom it is about, as far as addresses tell. A view is of whoever
 /// believes it, and may be all that its members ever hear of us.

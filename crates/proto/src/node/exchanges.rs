@@ -42,6 +42,10 @@ pub(super) enum Purpose {
     Ping {
         seq: SeqNo,
     },
+    /// A ping besides the probe's.
+    Inquiry {
+        seq: SeqNo,
+    },
     /// The last resort of a goodbye.
     Goodbye {
         with: MemberKey,
@@ -132,9 +136,18 @@ impl Node {
             (Purpose::Ping { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
                 self.on_stream_ping(seq, StreamPing::Answered);
             }
+            (Purpose::Inquiry { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
+                self.on_inquiry_ack(seq);
+            }
             (Purpose::Goodbye { with }, Ok(StreamMessage::PushPull(_))) => self.on_receipt(with),
             (Purpose::Ping { seq }, _) => self.on_stream_ping(seq, StreamPing::Failed),
-            (Purpose::PushPull { .. } | Purpose::Goodbye { .. } | Purpose::User { .. }, _) => {
+            (
+                Purpose::PushPull { .. }
+                | Purpose::Inquiry { .. }
+                | Purpose::Goodbye { .. }
+                | Purpose::User { .. },
+                _,
+            ) => {
                 self.counters.count(Counter::ExchangesRefused);
             }
         }
@@ -180,7 +193,7 @@ impl Node {
                 let outcome = if silent { StreamPing::Silent } else { StreamPing::Failed };
                 self.on_stream_ping(seq, outcome);
             }
-            Purpose::PushPull { .. } | Purpose::Goodbye { .. } => {}
+            Purpose::PushPull { .. } | Purpose::Inquiry { .. } | Purpose::Goodbye { .. } => {}
         }
     }
 

@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_wire::{Alive, Incarnation, SeqNo, State};
+use mingle_wire::{Alive, Capabilities, Incarnation, SeqNo, State};
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use super::exchanges::Purpose;
 use super::writing::Intent;
 use crate::members::{MemberKey, Slot};
 use crate::timers::Timer;
@@ -83,6 +84,21 @@ impl Node {
         };
         self.intents.push_back(Intent::Inquiry { to: key, seq, beside: None });
         self.ask_others(key, seq);
+        self.ask_on_stream(key, seq);
+    }
+
+    /// Where packets get lost it is asked on a stream too.
+    fn ask_on_stream(&mut self, target: MemberKey, seq: SeqNo) {
+        let profile = &self.members.get(target).profile;
+        let to = profile.address().socket_addr();
+        let understands = Capabilities::of(profile.versions()).stream_ping;
+        if self.config.stream_pings
+            && understands
+            && let Some(exchange) = self.open(Purpose::Inquiry { seq })
+        {
+            let deadline = self.now + self.config.probe_timeout;
+            self.intents.push_back(Intent::StreamPing { exchange, to, deadline, target, seq });
+        }
     }
 
     /// A member is reaped: nothing that was asked of it matters any more.

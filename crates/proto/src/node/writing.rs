@@ -141,7 +141,7 @@ impl Node {
             return None;
         }
         match intent {
-            Intent::Ping { target, seq } => Some(self.write_ping(target, seq, room, buffer)),
+            Intent::Ping { target, seq } => Some(self.write_ping(target, seq, None, room, buffer)),
             Intent::RelayPing { to, seq, node } => {
                 Some(self.write_with_claims(to, room, buffer, |local, out| {
                     let ping = Ping { seq, node: &node, source: local.source() };
@@ -161,12 +161,7 @@ impl Node {
                 Message::Nack(Nack { seq }).encode(out);
             })),
             Intent::Inquiry { to, seq, beside } => {
-                Some(self.write_ping_beside(to, seq, room, buffer, |node, profile, out| {
-                    let Some(incarnation) = beside else { return };
-                    let from = node.members.local().profile.name();
-                    let suspect = Suspect { incarnation, node: profile.name(), from };
-                    Message::Suspect(suspect).encode(out);
-                }))
+                Some(self.write_ping(to, seq, beside, room, buffer))
             }
             Intent::Goodbye { to, seq } => {
                 Some(self.write_ping_beside(to, seq, room, buffer, |node, _, out| {
@@ -246,17 +241,19 @@ impl Node {
         Source { address: Some(local.address()), node: local.name() }
     }
 
-    /// A member that is suspected hears of it in the same packet, and can refute at once (the buddy
-    /// system, spec 8.2).
+    /// A member that is suspected, here or as hearsay has it, hears of it in the same packet, and can
+    /// refute at once (the buddy system, spec 8.2).
     fn write_ping(
         &mut self,
         target: MemberKey,
         seq: SeqNo,
+        hearsay: Option<Incarnation>,
         room: Room,
         buffer: &mut Vec<u8>,
     ) -> Output {
         let slot = self.members.get(target);
         let suspected = (slot.state == State::Suspect).then_some(slot.incarnation);
+        let suspected = suspected.or(hearsay);
         self.write_ping_beside(target, seq, room, buffer, |node, profile, out| {
             let Some(incarnation) = suspected else { return };
             let from = node.members.local().profile.name();
@@ -385,7 +382,7 @@ impl Node {
     }
 
     fn finish_claims(&mut self) {
-        let sent = self.broadcasts.taken().count() as u64;
+        let sent = self.broadcasts.taken_count() as u64;
         if sent > 0 {
             self.counters.add(Counter::ClaimsSent, sent);
             self.broadcasts.put_back(self.retransmit_limit());

@@ -1,13 +1,15 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use mingle_proto::{
-    Cause, Change, Config, Evidence, ExchangeId, Input, Instant, Member, Node, ProbeReport,
+    Cause, Change, Config, Evidence, ExchangeId, Input, Instant, Member, Names as NameRules, Node,
+    ProbeReport,
 };
 use mingle_wire::{Incarnation, Message, SeqNo, StreamMessage, memberlist};
 
 use super::desk::{Checker, Desk};
 use super::health::{Came, Health};
+use super::inquiries::is_inquiry;
 use super::lags::{Lags, WORTH_NOTING};
 use super::names::{NameId, Names};
 use super::shadows::Handled;
@@ -18,6 +20,8 @@ pub(super) struct Answers {
     hosts: Vec<Host>,
     /// When a member last answered in time, by (observer, member).
     heard: BTreeMap<(u32, NameId), Instant>,
+    /// When it answered something else than a probe lately, whether or not that still mattered.
+    aside: BTreeMap<(u32, NameId), VecDeque<Instant>>,
     lags: Lags,
     /// The ping that is written in this step, and the incarnation at which its target is known.
     next: Option<(SeqNo, NameId, Option<Incarnation>)>,
@@ -29,10 +33,11 @@ pub(super) struct Answers {
     refuted: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Host {
     probe: Option<Probe>,
     health: Health,
+    names: NameRules,
 }
 
 /// A probe under way.
@@ -53,17 +58,21 @@ struct Probe {
     nacks: u32,
 }
 
+/// So many answers of one member to something else than probes are kept.
+const MOST_ASIDE: usize = 16;
 /// Machines keep the time of an answer in tenths of a second, rounded down.
 const UNIT: Duration = Duration::from_millis(100);
 
 impl Answers {
     pub(super) fn started(&mut self, host: u32, node: &Node) {
         self.heard.retain(|&(of, _), _| of != host);
+        self.aside.retain(|&(of, _), _| of != host);
         let host = host as usize;
+        let here = Host { probe: None, health: Health::of(node), names: node.config().rules.names };
         if self.hosts.len() <= host {
-            self.hosts.resize(host + 1, Host::default());
+            self.hosts.resize(host + 1, here);
         }
-        self.hosts[host] = Host { probe: None, health: Health::of(node) };
+        self.hosts[host] = here;
     }
 
     pub(super) fn stopped(&mut self, host: u32) {
@@ -90,6 +99,15 @@ impl Answers {
         }
     }
 
+    /// A member answered an inquiry.
+    pub(super) fn aside(&mut self, about: (u32, NameId), received: Instant) {
+        let answers = self.aside.entry(about).or_default();
+        answers.push_back(received);
+        if answers.len() > MOST_ASIDE {
+            answers.pop_front();
+        }
+    }
+
     /// Something else came; on a stream it may be an answer.
     pub(super) fn input(&mut self, host: u32, input: &Input<'_>) {
         let Some(here) = self.hosts.get_mut(host as usize) else { return };
@@ -111,6 +129,7 @@ impl Answers {
     ) {
         let Some(here) = self.hosts.get_mut(host as usize) else { return };
         match message {
+            Message::Ping(ping) if is_inquiry(ping.seq) => {}
             Message::Ping(ping) => {
                 let target = names.id(ping.node);
                 self.next = Some((ping.seq, target, known(target)));
@@ -141,7 +160,10 @@ impl Answers {
     ) {
         let (heard, age) = (self.heard.get(&about).copied(), evidence.last_ack);
         // An answer on a stream counts when the probe ends, which may be in this very step.
+        let mut aside =
+            self.aside.get(&about).into_iter().flatten().filter(|&&it| Some(it) > heard);
         let fits = was_heard(heard, age, shown)
+            || aside.any(|&aside| was_heard(Some(aside), age, shown))
             || (self.ends_by_stream(about, shown) && was_heard(Some(shown), age, shown));
         desk.check(Checker::Answers, fits, || {
             let whom = member.name();
@@ -153,6 +175,7 @@ impl Answers {
         self.lags.told(desk, about, change, member, evidence);
         if change == Change::Reaped {
             self.heard.remove(&about);
+            self.aside.remove(&about);
             self.forget_probe(about, shown);
         }
     }
@@ -175,9 +198,11 @@ impl Answers {
         }
     }
 
-    /// A node answered what was said of it.
-    pub(super) fn refuted(&mut self) {
-        self.refuted += 1;
+    /// A node answered what was said of it. What a former process said of itself is no accusation.
+    pub(super) fn refuted(&mut self, host: u32, cause: &Cause) {
+        let names = self.hosts.get(host as usize).map(|here| here.names);
+        let is_accusation = *cause != Cause::Announced || names == Some(NameRules::FirstComes);
+        self.refuted += u32::from(is_accusation);
     }
 
     fn failed(

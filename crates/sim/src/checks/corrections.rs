@@ -26,7 +26,7 @@ impl Corrections {
         self.last.retain(|&(of, _), _| of != host);
     }
 
-    /// A packet of so many messages is written. A verdict that is alone and answers something comes
+    /// A packet of so many messages is written. A claim that is alone and answers something comes
     /// from no queue.
     pub(super) fn sent(
         &mut self,
@@ -35,11 +35,14 @@ impl Corrections {
         messages: usize,
         occasion: Occasion,
     ) {
-        if let Message::Dead(dead) = first
-            && messages == 1
-            && occasion != Occasion::Woken
-        {
-            self.told.push(names.id(dead.node));
+        let about = match first {
+            Message::Dead(claim) => claim.node,
+            Message::Suspect(claim) => claim.node,
+            Message::Alive(claim) => claim.node,
+            _ => return,
+        };
+        if messages == 1 && occasion != Occasion::Woken {
+            self.told.push(names.id(about));
         }
     }
 

@@ -48,6 +48,11 @@ struct Suspicion {
     accusers: Vec<NameId>,
     /// What the accused got on top because the observer was late.
     granted: Duration,
+    /// How long it lasts at the least once its suspect was asked, and until when that answer counts.
+    patience: Duration,
+    asked: Option<Instant>,
+    /// Until when it runs at the least because its suspect answered; some other question, perhaps.
+    spared: Instant,
     /// When it has run out whatever else happened.
     ends: Instant,
 }
@@ -109,6 +114,27 @@ impl Deadlines {
             host.suspicions.insert(about, suspicion);
         }
         host.changed(about);
+    }
+
+    /// A suspect was asked whether it is there.
+    pub(super) fn asked(&mut self, host: u32, about: NameId, shown: Instant) {
+        let Some(host) = self.hosts.get_mut(host as usize) else { return };
+        if let Some(suspicion) = host.suspicions.get_mut(&about) {
+            suspicion.asked = Some(shown);
+            suspicion.set_end();
+            host.first = None;
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&mut self, host: u32, about: NameId, shown: Instant) {
+        let Some(host) = self.hosts.get_mut(host as usize) else { return };
+        if let Some(suspicion) = host.suspicions.get_mut(&about) {
+            let least = suspicion.bounds.least(suspicion.bounds.wanted);
+            suspicion.spared = shown + least;
+            suspicion.set_end();
+            host.first = None;
+        }
     }
 
     /// Whoever has a deadline wants to be woken for it.
@@ -188,6 +214,9 @@ impl Suspicion {
             bounds: Bounds::of(config, case.count),
             accusers: vec![by],
             granted: Duration::ZERO,
+            patience: config.probe_timeout,
+            asked: None,
+            spared: Instant::ORIGIN,
             ends: case.shown,
         };
         suspicion.set_end();
@@ -197,6 +226,8 @@ impl Suspicion {
     fn set_end(&mut self) {
         let confirmed = u32::try_from(self.accusers.len() - 1).unwrap_or(u32::MAX);
         let total = self.bounds.least(confirmed.min(self.bounds.wanted));
-        self.ends = self.since + total + self.granted + ROUNDING;
+        let heard = self.asked.map(|asked| asked + self.patience);
+        let ends = self.since + total + self.granted + ROUNDING;
+        self.ends = ends.max(heard.unwrap_or(ends)).max(self.spared + ROUNDING);
     }
 }

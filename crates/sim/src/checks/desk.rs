@@ -68,6 +68,8 @@ checkers! {
     Relays = "relays", Small;
     /// Others than the target of a probe are asked to ping it, each once.
     Helpers = "helpers", Small;
+    /// Before somebody is believed to be gone it was asked, and silent for long enough.
+    Inquiries = "inquiries", Small;
     /// Each packet of a gossip tick goes to another member.
     Gossip = "gossip", Small;
     /// A member is told only so often what is held against it.

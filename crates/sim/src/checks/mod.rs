@@ -18,6 +18,7 @@ mod gossip;
 mod health;
 mod heard;
 mod incarnations;
+mod inquiries;
 mod lags;
 mod names;
 mod order;

@@ -6,6 +6,7 @@ use mingle_proto::{Config, Instant, Nacks, Node};
 use mingle_wire::{IndirectPing, Message, SeqNo, Source};
 
 use super::desk::{Checker, Desk};
+use super::inquiries::is_inquiry;
 use super::names::{NameId, Names};
 use super::shadows::Handled;
 use super::transmits::Occasion;
@@ -121,6 +122,7 @@ impl Pings {
         match first {
             Message::Ack(ack) => self.acked(desk, packet.to, ack.seq),
             Message::Nack(nack) => self.nacks.push((packet.to, nack.seq)),
+            Message::Ping(ping) if is_inquiry(ping.seq) => {}
             Message::Ping(ping) if occasion == Occasion::Relaying => {
                 self.pinged(desk, packet.to, ping.seq, names.id(ping.node));
             }
@@ -174,6 +176,11 @@ impl Pings {
         let probe = here.probe.as_mut().filter(|probe| (probe.seq, probe.whom) == (ping.seq, whom));
         let own = ping.source.address.map(|address| address.socket_addr());
         let others = ![Some(ping.target.socket_addr()), own].contains(&Some(packet.to));
+        if is_inquiry(ping.seq) {
+            return desk.check(Checker::Helpers, others, || {
+                format!("{} is asked to ping {ping:?}", packet.to)
+            });
+        }
         let once = probe.as_ref().is_some_and(|it| !it.helpers.contains(&packet.to));
         let few = probe.as_ref().is_some_and(|it| it.helpers.len() < here.most_helpers);
         desk.check(Checker::Helpers, others && once && few, || {

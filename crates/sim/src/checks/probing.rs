@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use mingle_wire::{Message, State};
 
 use super::desk::{Checker, Desk};
+use super::inquiries::is_inquiry;
 use super::names::{NameId, Names};
 use super::views::View;
 
@@ -75,6 +76,9 @@ impl Probing {
         message: &Message<'_>,
     ) {
         let Message::Ping(ping) = message else { return };
+        if is_inquiry(ping.seq) {
+            return;
+        }
         let Some(host) = self.hosts.get_mut(host as usize) else { return };
         host.pings += 1;
         let whom = names.id(ping.node);

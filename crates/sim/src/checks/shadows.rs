@@ -13,6 +13,7 @@ use super::deadlines::Deadlines;
 use super::desk::{Checker, Desk};
 use super::fingerprints::Fingerprints;
 use super::gossip::Gossip;
+use super::inquiries::Inquiries;
 use super::names::{NameId, Names};
 use super::pings::Pings;
 use super::probing::Probing;
@@ -42,9 +43,12 @@ pub(super) struct Shadows {
     deadlines: Deadlines,
     pings: Pings,
     gossip: Gossip,
+    inquiries: Inquiries,
     corrections: Corrections,
     shown: Shown,
     occasion: Occasion,
+    /// Who has answered an inquiry on a stream in this step.
+    answered_on_stream: Option<NameId>,
     /// Where processes were ever started. What comes from elsewhere is forged.
     addresses: BTreeSet<SocketAddr>,
     has_forgers: bool,
@@ -116,6 +120,7 @@ impl Shadows {
             *view = None;
         }
         self.answers.stopped(host);
+        self.inquiries.stopped(host);
         self.verdicts.stopped(host);
         self.resurrection.stopped(host);
     }
@@ -132,6 +137,12 @@ impl Shadows {
             return self.packet(host, (from, received), body);
         }
         self.answers.input(host, input);
+        if let Input::ExchangeMessage { body, .. } = *input
+            && let Ok(StreamMessage::Ack(ack)) = memberlist::decode_stream(body)
+            && let Some(about) = self.inquiries.acked(host, &Message::Ack(ack))
+        {
+            self.answered_on_stream = Some(about);
+        }
         let Self { names, views, refutations, resurrection, .. } = self;
         let Some(view) = views.get(host as usize).and_then(Option::as_ref) else { return };
         let Some(me) = Myself::of(view) else { return };
@@ -142,7 +153,7 @@ impl Shadows {
     }
 
     fn packet(&mut self, host: u32, (from, received): (SocketAddr, Instant), body: &[u8]) {
-        let Self { names, views, answers, pings, deadlines, verdicts, .. } = self;
+        let Self { names, views, answers, pings, deadlines, verdicts, inquiries, .. } = self;
         let Self { refutations, resurrection, .. } = self;
         let view = views.get(host as usize).and_then(Option::as_ref);
         let me = view.and_then(Myself::of);
@@ -150,6 +161,10 @@ impl Shadows {
         for (i, message) in memberlist::messages(body).enumerate() {
             let Ok(message) = message else { continue };
             if i == 0 {
+                if let Some(about) = inquiries.acked(host, &message) {
+                    answers.aside((host, about), received);
+                    deadlines.answered(host, about, received);
+                }
                 answers.packet(host, received, &message);
                 pings.packet(names, host, from, &message);
                 if let Message::IndirectPing(_) = message {
@@ -169,7 +184,7 @@ impl Shadows {
 
     pub(super) fn sent(&mut self, desk: &mut Desk, packet: &Sent<'_>) {
         let Self { names, views, verdicts, transmits, answers, probing, .. } = self;
-        let Self { pings, gossip, corrections, .. } = self;
+        let Self { pings, gossip, corrections, inquiries, .. } = self;
         let view = views.get(packet.host as usize).and_then(Option::as_ref);
         let occasion = self.occasion;
         let messages = memberlist::part_count(packet.body);
@@ -187,6 +202,7 @@ impl Shadows {
             }
             let first = first.get_or_insert(message);
             verdicts.sent(names, &message);
+            inquiries.sent(names, &message);
             transmits.claim(names, &message, first, messages, occasion);
             if occasion != Occasion::Relaying {
                 let known = |id| Some(view?.get(id)?.incarnation);
@@ -208,6 +224,9 @@ impl Shadows {
         evidence: &Evidence,
     ) {
         let lag = self.lag(host, shown);
+        if let Some(about) = self.answered_on_stream.take() {
+            self.answers.aside((host, about), shown);
+        }
         let id: NameId = self.names.id(member.name());
         let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
         let (me, count) = (view.me(), view.count());
@@ -226,6 +245,7 @@ impl Shadows {
         let case = Case { host, me, about: id, change, member, evidence, shown, count };
         self.resurrection.told(desk, config, names, case);
         self.deadlines.told(desk, &mut self.names, config, case);
+        self.inquiries.told(desk, config, case);
         if !self.has_crowd {
             self.verdicts.told(desk, &mut self.names, config, case);
         }
@@ -234,12 +254,18 @@ impl Shadows {
     pub(super) fn handled(&mut self, desk: &mut Desk, host: u32, shown: Instant, node: &Node) {
         let (lag, is_woken) = (self.lag(host, shown), self.occasion == Occasion::Woken);
         let step = Handled { host, shown, is_woken, lag, node };
+        if let Some(about) = self.answered_on_stream.take() {
+            self.answers.aside((host, about), shown);
+        }
         let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) else { return };
         let config = node.config();
         self.refutations.handled(desk, node.local_incarnation());
         self.resurrection.handled(config, self.names.len(), view, (host, shown));
         self.transmits.handled(desk, &self.names, config, host, node);
         self.answers.handled(desk, config, step);
+        for about in self.inquiries.handled(host, shown) {
+            self.deadlines.asked(host, about, shown);
+        }
         self.deadlines.handled(desk, &self.names, step);
         self.pings.handled(desk, step);
         self.gossip.handled(desk, node);
@@ -268,8 +294,8 @@ impl Shadows {
 
     /// A node tells something, after [`told`](Self::told) where it is about a member.
     pub(super) fn event(&mut self, desk: &mut Desk, host: u32, event: &Event) {
-        if let Event::Refuted { .. } = event {
-            self.answers.refuted();
+        if let Event::Refuted { evidence, .. } = event {
+            self.answers.refuted(host, &evidence.cause);
         }
         if let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) {
             view.event(desk, &mut self.names, event);

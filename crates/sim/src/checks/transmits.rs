@@ -3,6 +3,7 @@ use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
 use super::formulas;
+use super::inquiries::is_inquiry;
 use super::names::{NameId, Names};
 
 /// How often each node has sent what it last claimed of each member (spec 9.1).
@@ -145,6 +146,7 @@ impl Transmits {
         }
         if !self.written.is_empty() {
             let limit = formulas::transmits(config, node.member_count());
+            leave_out_falls(&mut self.written);
             for (i, written) in self.written.iter().enumerate() {
                 host.count(desk, names, *written, limit);
                 let same = |other: &&Written| other.packet == written.packet;
@@ -157,7 +159,12 @@ impl Transmits {
         }
         let (queued, unfinished) = (node.queued(), host.unfinished);
         desk.check(Checker::Transmits, unfinished <= queued, || {
-            format!("{queued} claims wait, and {unfinished} were not sent as often as they must be")
+            let open = |(at, sending): (usize, &Option<Sending>)| {
+                let sending = sending.filter(|sending| !sending.is_done)?;
+                Some(format!("{sending:?} about {}", names.name(NameId::at(at))))
+            };
+            let open: Vec<String> = host.sent.iter().enumerate().filter_map(open).collect();
+            format!("{queued} claims wait, and {unfinished} were not sent as often as they must be: {open:?}")
         });
     }
 }
@@ -211,8 +218,21 @@ impl Claim {
     }
 }
 
+/// A member that is announced at another address falls before, in the same claim.
+fn leave_out_falls(written: &mut Vec<Written>) {
+    let is_fall = |pair: &[Written]| match (pair[0].claim, pair[1].claim) {
+        (Claim::Dead(fell, _), Claim::Alive(rose)) => {
+            pair[0].packet == pair[1].packet && pair[0].about == pair[1].about && rose > fell
+        }
+        _ => false,
+    };
+    let falls: Vec<bool> = written.windows(2).map(is_fall).collect();
+    let mut falls = falls.into_iter();
+    written.retain(|_| !falls.next().unwrap_or(false));
+}
+
 /// What is said to one member only, and does not count: an accusation beside a ping of the accused
-/// (spec 8.2), and a verdict told to its subject in answer to old news.
+/// (spec 8.2), a goodbye beside a ping, and what its subject is told in answer to old news.
 fn is_beside_the_queue(
     message: &Message<'_>,
     first: &Message<'_>,
@@ -221,9 +241,15 @@ fn is_beside_the_queue(
 ) -> bool {
     match (first, message) {
         (Message::Ping(ping), Message::Suspect(claim)) => {
-            messages == 2 && claim.node == ping.node && occasion != Occasion::Relaying
+            let own = claim.from == ping.source.node && occasion != Occasion::Relaying;
+            messages == 2 && claim.node == ping.node && own
         }
-        (Message::Dead(_), Message::Dead(_)) => messages == 1 && occasion != Occasion::Woken,
+        (Message::Ping(ping), Message::Dead(claim)) => {
+            messages == 2 && is_inquiry(ping.seq) && claim.node == ping.source.node
+        }
+        (Message::Dead(_) | Message::Suspect(_) | Message::Alive(_), _) => {
+            messages == 1 && occasion != Occasion::Woken
+        }
         _ => false,
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Verdicts {
     accused: BTreeMap<(NameId, NameId), Incarnation>,
     /// Incarnations at which a member was accused in a packet, by whomever.
     spread: BTreeSet<(NameId, Incarnation)>,
-    /// Who had a suspicion of whom run out, or is forged to have: (member, incarnation, by).
+    /// Who holds whom for dead, or is forged to: (member, incarnation, by).
     declared: BTreeSet<(NameId, Incarnation, NameId)>,
     /// Who said goodbye at which incarnation, or is forged to have.
     goodbyes: BTreeSet<(NameId, Incarnation)>,
@@ -88,6 +88,10 @@ impl Verdicts {
         match case.change {
             Change::Failed => self.failed(desk, names, config, case),
             Change::Left => self.left(desk, case),
+            Change::Renewed if case.member.state == State::Dead => {
+                let at = case.member.incarnation;
+                self.declared.insert((case.about, at, case.me));
+            }
             Change::Joined
             | Change::Suspected
             | Change::Recovered
@@ -126,8 +130,8 @@ impl Verdicts {
             Cause::SuspicionExpired { accusers, ran } => {
                 let accusers: Vec<NameId> = accusers.iter().map(|name| names.id(name)).collect();
                 self.expired(desk, names, config, case, &accusers, *ran);
-                self.declared.insert((case.about, at, case.me));
             }
+            Cause::Superseded { .. } => {}
             Cause::Declared { by } => {
                 let declared = self.declared.contains(&(case.about, at, names.id(by)));
                 desk.check(Checker::Verdicts, declared, || {
@@ -136,6 +140,8 @@ impl Verdicts {
             }
             cause => desk.check(Checker::Verdicts, false, || format!("{whom} is dead: {cause}")),
         }
+        // Whoever holds it for dead may say so, where it is claimed to be elsewhere.
+        self.declared.insert((case.about, at, case.me));
     }
 
     fn expired(
