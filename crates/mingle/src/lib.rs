@@ -53,6 +53,7 @@ mod driver;
 mod error;
 mod events;
 mod exchange;
+mod files;
 mod flag;
 mod join;
 mod member;
