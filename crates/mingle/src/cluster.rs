@@ -12,7 +12,8 @@ use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
-    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, Stats, Watch,
+    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, StateFile,
+    Stats, Watch,
 };
 
 /// The handle of one running node. Cheap to clone, and usable from any thread.
@@ -284,6 +285,12 @@ impl Cluster {
         }
         self.shared.stopped.wait().await;
         self.shared.last_stats()
+    }
+
+    /// The file of [`Builder::state`], and how it is; `None` for a node without one.
+    #[must_use]
+    pub fn state_file(&self) -> Option<StateFile> {
+        self.shared.state.as_ref().map(|state| state.get())
     }
 
     async fn command(&self, command: Command) -> Result<(), SendError> {

@@ -195,7 +195,10 @@ pub(crate) async fn join(
     JoinReport { targets }
 }
 
-async fn join_one(commands: &mpsc::WeakSender<Command>, to: SocketAddr) -> Result<u32, JoinError> {
+pub(crate) async fn join_one(
+    commands: &mpsc::WeakSender<Command>,
+    to: SocketAddr,
+) -> Result<u32, JoinError> {
     let (reply, answer) = oneshot::channel();
     let sender = commands.upgrade().ok_or(JoinError::Stopped)?;
     sender.send(Command::Join { to, reply }).await.map_err(|_| JoinError::Stopped)?;

@@ -61,7 +61,9 @@ mod nonces;
 mod queue;
 mod recorder;
 mod refusals;
+mod remembered;
 mod sealer;
+mod state;
 mod stats;
 pub mod transport;
 mod view;
@@ -82,6 +84,7 @@ pub use mingle_wire::{
     StreamError, Versions,
 };
 pub use queue::{Item, Subscription};
+pub use state::StateFile;
 pub use stats::{Kind, Stat, Stats};
 pub use view::{Diff, Snapshot, Update, Watch};
 
