@@ -81,7 +81,8 @@ pub(crate) enum Command {
 Examples:
   mingle agent
   mingle agent --name b --bind 127.0.0.1:7947 --http 127.0.0.1:7375 --join 127.0.0.1:7946
-  mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org")]
+  mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org
+  mingle agent --bind 0.0.0.0:7946 --state /var/lib/mingle --retry-join seeds.example.org")]
 pub(crate) struct AgentArgs {
     /// This member's name, unique in the cluster [default: the host's name]
     #[arg(long)]
@@ -133,6 +134,10 @@ pub(crate) struct AgentArgs {
     /// Opaque bytes for all members to see, with --delegate none (at most 512)
     #[arg(long, value_name = "HEX")]
     pub(crate) meta: Option<String>,
+    /// Keep who this agent is over restarts, in a file in this folder: its incarnation, which then
+    /// only rises, and the members that it knows, which it calls again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Record what this agent takes in into files in this folder, for `mingle-sim replay`; they hold
     /// what peers said in plain text, and no keys
     #[arg(long, value_name = "DIR")]
