@@ -1,5 +1,6 @@
 //! Finding again, after a restart, those that a node knew before.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,10 @@ pub(crate) async fn join(
     addresses: Vec<SocketAddr>,
     retry_interval: Duration,
 ) {
-    while commands.strong_count() > 0 {
+    for attempt in 1_u64.. {
+        if commands.strong_count() == 0 {
+            return;
+        }
         match call_all(&commands, &shared, &addresses).await {
             Next::Over => return,
             Next::GoOn => {}
@@ -43,11 +47,16 @@ pub(crate) async fn join(
         if live(&shared).any(|member| member.name != shared.name) {
             return info!("joined those that were known before the restart");
         }
-        warn!(
-            addresses = addresses.len(),
-            ?retry_interval,
-            "nobody answers of those that were known before the restart; trying again"
-        );
+        // The first, second, fourth, eighth, ... time: they may be gone for good.
+        if attempt.is_power_of_two() {
+            let (addresses, again_in) = (addresses.len(), retry_interval);
+            warn!(
+                attempt,
+                addresses,
+                ?again_in,
+                "nobody answers that was known before the restart"
+            );
+        }
         tokio::time::sleep(retry_interval).await;
     }
 }
@@ -57,14 +66,14 @@ async fn call_all(
     shared: &Shared,
     addresses: &[SocketAddr],
 ) -> Next {
-    let is_met = |address| live(shared).any(|member| member.address == address);
     let mut calls = JoinSet::new();
     let mut waiting = addresses.iter().copied();
     let mut left = usize::MAX;
     loop {
+        let met: BTreeSet<_> = live(shared).map(|member| member.address).collect();
         while calls.len() < AT_ONCE
             && left > 0
-            && let Some(to) = waiting.find(|&address| !is_met(address))
+            && let Some(to) = waiting.find(|address| !met.contains(address))
         {
             let commands = commands.clone();
             left -= 1;
