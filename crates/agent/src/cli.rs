@@ -97,7 +97,8 @@ pub(crate) struct AgentArgs {
     /// Where to answer HTTP, on the loopback [default: 127.0.0.1:7374]
     #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
     pub(crate) http: Option<String>,
-    /// Join this member at the start, or fail (repeatable; one that answers is enough)
+    /// Join this member at the start, or fail: IP, host, host:port, [v6]:port, or srv+NAME for the SRV
+    /// records of NAME (repeatable; one that answers is enough)
     #[arg(long, value_name = "ADDR")]
     pub(crate) join: Vec<String>,
     /// Join this member as soon as it answers; tried every 30 s (repeatable)
@@ -254,7 +255,7 @@ Examples:
   mingle join 10.0.0.1
   mingle join 10.0.0.1:7946 seeds.example.org --json")]
 pub(crate) struct JoinArgs {
-    /// Members: IP, host, host:port or [v6]:port, at most 64
+    /// Members: IP, host, host:port, [v6]:port or srv+name, at most 64
     #[arg(required = true, value_name = "ADDR", num_args = 1..=crate::api::MAX_JOIN)]
     pub(crate) addresses: Vec<String>,
     #[command(flatten)]

@@ -85,9 +85,9 @@ impl Cluster {
 
     /// Exchanges views with whoever is at these addresses, one after another.
     ///
-    /// Each is an IP, `host`, `host:port` or `[v6]:port`, perhaps with `name/` before it. Without a
-    /// port it is our own bind port if that was chosen, else 7946. All addresses of a host name are
-    /// tried. The report says what happened at each; one success is enough to be in the cluster.
+    /// Each is spelled as a [`crate::JoinAddress`]. Without a port it is our own bind port if that was
+    /// chosen, else 7946. All addresses of a name are tried. The report says what happened at each; one
+    /// success is enough to be in the cluster.
     pub async fn join<I>(&self, addresses: I) -> JoinReport
     where
         I: IntoIterator,
@@ -98,8 +98,8 @@ impl Cluster {
         join::join(&commands, targets, self.shared.join_port).await
     }
 
-    /// Waits until a join has succeeded: one of the builder's seeds, or a call of
-    /// [`Cluster::join`]. Gives `false` when the node stops before.
+    /// Waits until a join has succeeded: one of the builder's seeds, one of those that
+    /// [`Builder::state`] remembers, or a call of [`Cluster::join`]. Gives `false` when the node stops before.
     pub async fn joined(&self) -> bool {
         self.shared.joined.wait().await
     }

@@ -44,6 +44,7 @@
 //!   [`Cluster::stats`].
 //! * Futures of this crate must run inside a tokio runtime with time and I/O enabled.
 
+mod address;
 mod advertise;
 mod bind;
 mod builder;
@@ -68,12 +69,13 @@ mod stats;
 pub mod transport;
 mod view;
 
+pub use address::{JoinAddress, ResolveError};
 pub use advertise::{Advertise, AdvertiseParseError};
 pub use bind::{BindAddress, BindParseError, DEFAULT_PORT};
 pub use builder::Builder;
 pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
 pub use error::{LeaveError, MetaError, SendError, StartError};
-pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget, ResolveError};
+pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
 pub use member::Member;
 pub use mingle_proto::{
     Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, ProbeReport,
