@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mingle::{Cluster, StartError};
+use mingle::{Cluster, StartError, StateFile};
 use tokio::sync::{mpsc, oneshot};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
@@ -80,14 +80,24 @@ pub(crate) enum Security {
 impl Running {
     /// What an operator should change.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        match self.security {
-            Security::Encrypted | Security::Loopback => Vec::new(),
-            Security::Open => vec![format!(
+        let open = match self.security {
+            Security::Encrypted | Security::Loopback => None,
+            Security::Open => Some(format!(
                 "gossip on {} is not encrypted, so whoever reaches that port can read and change \
                  the membership: give all agents one key with --encrypt or --keyring-file",
                 self.cluster.local_addr()
-            )],
-        }
+            )),
+        };
+        let unwritten = self.cluster.state_file().and_then(|file| {
+            let StateFile { path, error, .. } = file;
+            error.map(|kind| {
+                format!(
+                    "the state file {path:?} can't be written ({kind}), so a restart may not know \
+                     what is new: make room on its disk, and let the agent write there"
+                )
+            })
+        });
+        open.into_iter().chain(unwritten).collect()
     }
 }
 
@@ -115,6 +125,9 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     }
     if let Some(Recording { folder, bytes }) = &running.recording {
         info!(?folder, bytes, "recording what peers say, in plain text and without keys");
+    }
+    if let Some(StateFile { path, .. }) = running.cluster.state_file() {
+        info!(file = ?path, "keeping the incarnation and the members over restarts");
     }
     let server = Server::start(listener, Arc::clone(&running));
     let ending = tokio::select! {

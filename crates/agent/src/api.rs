@@ -41,9 +41,22 @@ pub(crate) struct SelfView {
     pub(crate) label: Option<String>,
     pub(crate) profile: String,
     pub(crate) listening: Listening,
+    /// Nothing for an agent without one.
+    pub(crate) state_file: Option<StateFileView>,
     pub(crate) uptime_seconds: u64,
     /// What an operator should change.
     pub(crate) warnings: Vec<String>,
+}
+
+/// The file in which the agent keeps its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateFileView {
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+    /// Since it was last written.
+    pub(crate) age_seconds: u64,
+    /// Why it could not be written since.
+    pub(crate) error: Option<String>,
 }
 
 /// How many members are in each state.

@@ -81,7 +81,8 @@ pub(crate) enum Command {
 Examples:
   mingle agent
   mingle agent --name b --bind 127.0.0.1:7947 --http 127.0.0.1:7375 --join 127.0.0.1:7946
-  mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org")]
+  mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org
+  mingle agent --bind 0.0.0.0:7946 --state /var/lib/mingle --retry-join seeds.example.org")]
 pub(crate) struct AgentArgs {
     /// This member's name, unique in the cluster [default: the host's name]
     #[arg(long)]
@@ -96,7 +97,8 @@ pub(crate) struct AgentArgs {
     /// Where to answer HTTP, on the loopback [default: 127.0.0.1:7374]
     #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
     pub(crate) http: Option<String>,
-    /// Join this member at the start, or fail (repeatable; one that answers is enough)
+    /// Join this member at the start, or fail: IP, host, host:port, [v6]:port, or srv+NAME for the SRV
+    /// records of NAME (repeatable; one that answers is enough)
     #[arg(long, value_name = "ADDR")]
     pub(crate) join: Vec<String>,
     /// Join this member as soon as it answers; tried every 30 s (repeatable)
@@ -133,6 +135,10 @@ pub(crate) struct AgentArgs {
     /// Opaque bytes for all members to see, with --delegate none (at most 512)
     #[arg(long, value_name = "HEX")]
     pub(crate) meta: Option<String>,
+    /// Keep who this agent is over restarts, in a file in this folder: its incarnation, which then
+    /// only rises, and the members that it knows, which it calls again
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Record what this agent takes in into files in this folder, for `mingle-sim replay`; they hold
     /// what peers said in plain text, and no keys
     #[arg(long, value_name = "DIR")]
@@ -249,7 +255,7 @@ Examples:
   mingle join 10.0.0.1
   mingle join 10.0.0.1:7946 seeds.example.org --json")]
 pub(crate) struct JoinArgs {
-    /// Members: IP, host, host:port or [v6]:port, at most 64
+    /// Members: IP, host, host:port, [v6]:port or srv+name, at most 64
     #[arg(required = true, value_name = "ADDR", num_args = 1..=crate::api::MAX_JOIN)]
     pub(crate) addresses: Vec<String>,
     #[command(flatten)]

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::api::{Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, SelfView};
+use crate::api::{
+    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, SelfView, StateFileView,
+};
 use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, MembersArgs};
 use crate::client::Client;
 use crate::exit::Failure;
@@ -143,6 +145,7 @@ fn info_text(view: &SelfView) -> String {
         ("label", view.label.as_deref().map_or_else(|| "-".to_owned(), escape)),
         ("profile", escape(&view.profile)),
         ("tags", tags(&view.tags)),
+        ("state file", view.state_file.as_ref().map_or_else(|| "-".to_owned(), state_file)),
         ("uptime", format!("{:?}", Duration::from_secs(view.uptime_seconds))),
     ];
     let mut text = String::new();
@@ -153,6 +156,15 @@ fn info_text(view: &SelfView) -> String {
         let _ = writeln!(text, "{:<10}  {}", "warning", escape(warning));
     }
     text
+}
+
+fn state_file(file: &StateFileView) -> String {
+    let age = Duration::from_secs(file.age_seconds);
+    let path = escape(&file.path);
+    match &file.error {
+        None => format!("{path}, {} bytes, written {age:?} ago", file.bytes),
+        Some(error) => format!("{path}, not written for {age:?}: {}", escape(error)),
+    }
 }
 
 #[cfg(test)]

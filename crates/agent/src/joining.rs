@@ -1,15 +1,12 @@
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use mingle::{Cluster, JoinReport};
+use mingle::{Cluster, DEFAULT_PORT, JoinAddress, JoinReport, ResolveError};
 use tracing::{debug, info, warn};
 
 use crate::api::Attempt;
 use crate::exit::Failure;
 
-/// Whether a text can stand for a member: an IP, `host`, `host:port` or `[v6]:port`, perhaps after
-/// `name/`. Nothing is looked up.
+/// Whether a text can stand for members; see [`JoinAddress`]. Nothing is looked up.
 pub(crate) fn check(text: &str) -> Result<(), Failure> {
     parse(text).map(|_| ())
 }
@@ -17,41 +14,17 @@ pub(crate) fn check(text: &str) -> Result<(), Failure> {
 /// Looks all of them up, so that a misspelled one is found before anything is started.
 pub(crate) async fn resolve(addresses: &[String]) -> Result<(), Failure> {
     for text in addresses {
-        let Some(host) = parse(text)? else { continue };
-        if let Err(reason) = look_up(host).await {
+        if let Err(error) = parse(text)?.resolve(DEFAULT_PORT).await {
             return Err(Failure::Input(format!(
-                "the address {text:?} can't be resolved ({reason}); check its spelling, or use \
-                 --retry-join if it appears later"
+                "{error}: check the spelling of {text:?}, or use --retry-join if it appears later"
             )));
         }
     }
     Ok(())
 }
 
-/// What has to be looked up; nothing for an IP.
-fn parse(text: &str) -> Result<Option<&str>, Failure> {
-    let rest = text.rsplit_once('/').map_or(text, |(_name, rest)| rest).trim();
-    let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
-    if rest.parse::<SocketAddr>().is_ok() || bare.parse::<IpAddr>().is_ok() {
-        return Ok(None);
-    }
-    let host = match rest.rsplit_once(':') {
-        Some((host, port)) => port.parse::<u16>().is_ok().then_some(host),
-        None => Some(rest),
-    };
-    match host.filter(|host| !host.is_empty() && !host.contains([':', '[', ']'])) {
-        Some(host) => Ok(Some(host)),
-        None => Err(Failure::Input(format!(
-            "{text:?} is no address of a member; write an IP, a host name, host:port or [v6]:port"
-        ))),
-    }
-}
-
-async fn look_up(host: &str) -> Result<(), io::Error> {
-    match tokio::net::lookup_host((host, 0)).await?.next() {
-        Some(_) => Ok(()),
-        None => Err(io::Error::other("it has no addresses")),
-    }
+fn parse(text: &str) -> Result<JoinAddress, Failure> {
+    text.parse().map_err(|error: ResolveError| Failure::Input(error.to_string()))
 }
 
 /// Joins at the start. One address that answers is enough; the others are logged.
@@ -124,30 +97,4 @@ pub(crate) fn attempts(report: &JoinReport) -> Vec<Attempt> {
         }
     }
     attempts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_host_names_are_looked_up() {
-        let table = [
-            ("10.0.0.1", Some(None)),
-            ("web-1/10.0.0.1:80", Some(None)),
-            ("[::1]:80", Some(None)),
-            ("[::1]", Some(None)),
-            ("::1", Some(None)),
-            ("example.org", Some(Some("example.org"))),
-            ("web-1/example.org:80", Some(Some("example.org"))),
-            ("example.org:http", None),
-            ("example.org:70000", None),
-            ("", None),
-            (":80", None),
-            ("[::1:80", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(parse(text).ok(), expected, "{text:?}");
-        }
-    }
 }

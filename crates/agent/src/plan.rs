@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) profile: Profile,
     pub(crate) compress: bool,
     pub(crate) recording: Option<Recording>,
+    /// Where the agent keeps its state.
+    pub(crate) state: Option<PathBuf>,
 }
 
 /// Where the agent records, and the most that it may take.
@@ -70,6 +72,7 @@ impl Plan {
                 .record
                 .clone()
                 .map(|folder| Recording { folder, bytes: args.record_size }),
+            state: args.state.clone(),
         })
     }
 
@@ -102,6 +105,10 @@ impl Plan {
         };
         let builder = match &self.recording {
             Some(Recording { folder, bytes }) => builder.record(folder, *bytes),
+            None => builder,
+        };
+        let builder = match &self.state {
+            Some(folder) => builder.state(folder),
             None => builder,
         };
         match &self.keyring {

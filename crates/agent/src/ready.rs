@@ -1,6 +1,6 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub(crate) fn json(running: &Running) -> String {
         http: running.http,
         encrypted: running.security == Security::Encrypted,
         recording: running.recording.as_ref().map(|to| to.folder.as_path()),
+        state_file: cluster.state_file().map(|file| file.path),
         warnings: running.warnings(),
     })
 }
@@ -35,6 +36,8 @@ struct Ready<'a> {
     encrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_file: Option<PathBuf>,
     warnings: Vec<String>,
 }
 
@@ -50,6 +53,10 @@ pub(crate) fn text(running: &Running) -> String {
     let mut text = format!("mingle {}: {name} is ready\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  gossip  {gossip} (UDP and TCP, {reach})");
     let _ = writeln!(text, "  HTTP    http://{} (this machine only)", running.http);
+    if let Some(file) = cluster.state_file() {
+        let path = escape(&file.path.to_string_lossy());
+        let _ = writeln!(text, "  state   {path} (incarnation and members, over restarts)");
+    }
     if let Some(to) = &running.recording {
         let (folder, most) = (escape(&to.folder.to_string_lossy()), size::spell(to.bytes));
         let _ = writeln!(

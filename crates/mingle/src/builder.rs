@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::driver::{self, Launch};
 use crate::recorder::{self, Folder};
 use crate::sealer::{Sealer, Verify, entropy};
+use crate::state::Opened;
 use crate::transport::{NetTransport, Transport};
 use crate::{Cluster, StartError};
 
@@ -43,6 +44,7 @@ pub struct Builder {
     seed: Option<u64>,
     incarnation: Option<Incarnation>,
     record: Option<Record>,
+    state: Option<PathBuf>,
 }
 
 /// Where to record, and how much.
@@ -82,6 +84,7 @@ impl Builder {
             seed: None,
             incarnation: None,
             record: None,
+            state: None,
         }
     }
 
@@ -208,7 +211,7 @@ impl Builder {
 
     /// The incarnation to start with, for those who have kept the last one over a restart. By
     /// default it comes from the wall clock, so that it is above all earlier ones; correctness does
-    /// not depend on that.
+    /// not depend on that. It goes before what [`Builder::state`] has kept, even where it is lower.
     pub fn incarnation(mut self, incarnation: Incarnation) -> Self {
         self.incarnation = Some(incarnation);
         self
@@ -223,6 +226,25 @@ impl Builder {
     /// the disk; what is not recorded because of it is counted.
     pub fn record(mut self, folder: impl Into<PathBuf>, bytes: u64) -> Self {
         self.record = Some(Record { folder: folder.into(), bytes });
+        self
+    }
+
+    /// Keeps who this node is over restarts, in a file in `folder`: its incarnation, and the members
+    /// that it knows.
+    ///
+    /// It begins above the last incarnation that it had, whatever the clock says; a node with a
+    /// generated name keeps that; and without any [`Builder::join`] it calls those that it knew, in
+    /// the background, until it has found them. It remembers at most 10,000 members, first those that
+    /// live, and none that has said goodbye before this node did.
+    ///
+    /// The folder is made if it is missing, and belongs to one node, which locks it while it runs.
+    /// The file is written before the node starts, at once when its incarnation rises, and at most
+    /// every 10 s for the sake of members; it is replaced as a whole, so that a crash at any moment
+    /// leaves the old one or the new one. The node never waits for the disk once it runs. A file that
+    /// is damaged all the same is set aside, beside the new one, with a warning. What can't be written
+    /// is tried again: see [`Cluster::state_file`].
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state = Some(folder.into());
         self
     }
 
@@ -290,10 +312,13 @@ impl Builder {
             Some(seed) => seed,
             None => u64::from_le_bytes(entropy()?),
         };
-        let local = self.local(local_addr)?;
+        let state = self.open_state()?;
+        let local = self.local(local_addr, state.as_ref())?;
+        let (name, incarnation) = (local.name.clone(), local.incarnation);
         let record = self.record.as_ref().map(|record| record.open(&local.name)).transpose()?;
         let clock = Clock::start();
         let node = Node::new(self.config.clone(), local, seed, clock.now())?;
+        let state = state.map(|state| state.begin(&name, &self.label, incarnation)).transpose()?;
         Ok(driver::launch(
             transport,
             Launch {
@@ -305,21 +330,30 @@ impl Builder {
                 seeds: self.seeds,
                 retry_interval: self.retry_interval,
                 record,
+                remembered: state.as_ref().map(|state| state.remembered(seed)).unwrap_or_default(),
+                state,
             },
         ))
     }
 
-    fn local(&self, bound: SocketAddr) -> Result<Local, StartError> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
+    fn open_state(&self) -> Result<Option<Opened>, StartError> {
+        let open = |folder: &PathBuf| Opened::open(folder, self.name.as_deref(), &self.label);
+        self.state.as_ref().map(open).transpose()
+    }
+
+    fn local(&self, bound: SocketAddr, state: Option<&Opened>) -> Result<Local, StartError> {
+        let name = match self.name.as_deref().or(state.and_then(Opened::name)) {
+            Some(name) => name.to_owned(),
             None => generated_name(u32::from_le_bytes(entropy()?)),
         };
+        let last = state.and_then(Opened::incarnation);
+        let first = || first_incarnation(self.config.rules, last);
         let address = advertise::choose(self.advertise, bound)?;
         Ok(Local {
             bind_port: bound.port(),
             meta: self.meta_bytes()?,
             versions: Versions::ours(self.delegate, self.mark),
-            incarnation: self.incarnation.unwrap_or_else(|| first_incarnation(self.config.rules)),
+            incarnation: self.incarnation.unwrap_or_else(first),
             ..Local::new(name, Address::from(address))
         })
     }
@@ -350,11 +384,14 @@ impl Record {
     }
 }
 
-/// Under our rules a restart begins above what it had before, as far as the wall clock is right.
-fn first_incarnation(rules: Rules) -> Incarnation {
-    if rules != Rules::MINGLE {
-        return Incarnation::FIRST;
-    }
+/// A restart begins above what the node had before: what it has kept of that, and under our rules also
+/// what the wall clock says, as far as that is right.
+fn first_incarnation(rules: Rules, last: Option<Incarnation>) -> Incarnation {
+    let next = last.map_or(Incarnation::FIRST, Incarnation::next);
+    if rules == Rules::MINGLE { next.max(seconds_since_2020()) } else { next }
+}
+
+fn seconds_since_2020() -> Incarnation {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = now.as_secs().saturating_sub(YEAR_2020).clamp(1, 1 << 31);
     u32::try_from(seconds).ok().and_then(Incarnation::new).unwrap_or(Incarnation::FIRST)
@@ -389,8 +426,20 @@ mod tests {
 
     #[test]
     fn first_incarnations_count_seconds_under_our_rules_only() {
-        assert_eq!(first_incarnation(Rules::MEMBERLIST), Incarnation::FIRST);
-        assert!(first_incarnation(Rules::MINGLE).get() > 100_000_000);
+        assert_eq!(first_incarnation(Rules::MEMBERLIST, None), Incarnation::FIRST);
+        assert!(first_incarnation(Rules::MINGLE, None).get() > 100_000_000);
+    }
+
+    #[test]
+    fn first_incarnations_are_above_the_last_one() {
+        let first = |rules, last| first_incarnation(rules, Incarnation::new(last)).get();
+        let high = (1 << 31) + 5;
+        for rules in [Rules::MINGLE, Rules::MEMBERLIST] {
+            assert_eq!(first(rules, high), high + 1);
+            assert_eq!(first(rules, Incarnation::LAST.get()), Incarnation::LAST.get());
+        }
+        assert_eq!(first(Rules::MEMBERLIST, 7), 8);
+        assert!(first(Rules::MINGLE, 7) > 100_000_000);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
-    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, Stats, Watch,
+    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, StateFile,
+    Stats, Watch,
 };
 
 /// The handle of one running node. Cheap to clone, and usable from any thread.
@@ -84,9 +85,9 @@ impl Cluster {
 
     /// Exchanges views with whoever is at these addresses, one after another.
     ///
-    /// Each is an IP, `host`, `host:port` or `[v6]:port`, perhaps with `name/` before it. Without a
-    /// port it is our own bind port if that was chosen, else 7946. All addresses of a host name are
-    /// tried. The report says what happened at each; one success is enough to be in the cluster.
+    /// Each is spelled as a [`crate::JoinAddress`]. Without a port it is our own bind port if that was
+    /// chosen, else 7946. All addresses of a name are tried. The report says what happened at each; one
+    /// success is enough to be in the cluster.
     pub async fn join<I>(&self, addresses: I) -> JoinReport
     where
         I: IntoIterator,
@@ -97,8 +98,8 @@ impl Cluster {
         join::join(&commands, targets, self.shared.join_port).await
     }
 
-    /// Waits until a join has succeeded: one of the builder's seeds, or a call of
-    /// [`Cluster::join`]. Gives `false` when the node stops before.
+    /// Waits until a join has succeeded: one of the builder's seeds, one of those that
+    /// [`Builder::state`] remembers, or a call of [`Cluster::join`]. Gives `false` when the node stops before.
     pub async fn joined(&self) -> bool {
         self.shared.joined.wait().await
     }
@@ -287,6 +288,12 @@ impl Cluster {
         }
         self.shared.stopped.wait().await;
         self.shared.last_stats()
+    }
+
+    /// The file of [`Builder::state`], and how it is; `None` for a node without one.
+    #[must_use]
+    pub fn state_file(&self) -> Option<StateFile> {
+        self.shared.state.as_ref().map(|state| state.get())
     }
 
     async fn command(&self, command: Command) -> Result<(), SendError> {

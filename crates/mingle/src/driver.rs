@@ -26,7 +26,9 @@ use crate::nonces::Nonces;
 use crate::queue::{Topic, lock};
 use crate::recorder::{self, Recorder};
 use crate::refusals::Refusals;
+use crate::remembered;
 use crate::sealer::Sealer;
+use crate::state::{self, Keeper};
 use crate::stats::{Stats, Tallies, Tally};
 use crate::transport::Transport;
 use crate::view::View;
@@ -42,6 +44,9 @@ pub(crate) struct Launch {
     pub(crate) seeds: Vec<String>,
     pub(crate) retry_interval: Duration,
     pub(crate) record: Option<recorder::Plan>,
+    pub(crate) state: Option<state::Plan>,
+    /// Where others were before a restart.
+    pub(crate) remembered: Vec<SocketAddr>,
 }
 
 /// What handles, the driver and the tasks of streams have in common.
@@ -57,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) sealer: Sealer,
     pub(crate) tallies: Tallies,
     pub(crate) limits: Limits,
+    /// Of the state file, if there is one.
+    pub(crate) state: Option<Arc<state::Status>>,
     refusals: Refusals,
     /// Raised by whoever wants the node to stop.
     pub(crate) stop: Flag,
@@ -119,8 +126,9 @@ const MAX_COMMANDS: usize = 256;
 
 /// Starts the driver, and gives the first handle.
 pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
-    let Launch { node, clock, sealer, join_port, packet_size, seeds, retry_interval, record } =
-        launch;
+    let Launch { node, clock, sealer, join_port, packet_size, record, state, .. } = launch;
+    let (seeds, remembered, retry_interval) =
+        (launch.seeds, launch.remembered, launch.retry_interval);
     let local = node.local();
     let shared = Arc::new(Shared {
         name: local.name().to_owned(),
@@ -133,6 +141,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         sealer,
         tallies: Tallies::new(),
         limits: Limits::new(),
+        state: state.as_ref().map(|plan| Arc::new(state::Status::new(plan))),
         refusals: Refusals::default(),
         stop: Flag::new(),
         stopped: Flag::new(),
@@ -143,10 +152,14 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     let mut helpers = JoinSet::new();
     if !seeds.is_empty() {
         helpers.spawn(join::join_seeds(sender.downgrade(), seeds, join_port, retry_interval));
+    } else if !remembered.is_empty() {
+        let (commands, shared) = (sender.downgrade(), Arc::clone(&shared));
+        helpers.spawn(remembered::join(commands, shared, remembered, retry_interval));
     }
     let start = |plan| Recorder::start(plan, &shared.name, &clock, Arc::clone(&shared));
     let driver = Driver {
         recorder: record.map(start),
+        keeper: state.map(|plan| Keeper::start(plan, &shared)),
         node,
         clock,
         transport: Arc::new(transport),
@@ -178,6 +191,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
 struct Driver<T: Transport> {
     node: Node,
     recorder: Option<Recorder>,
+    keeper: Option<Keeper>,
     clock: Clock,
     transport: Arc<T>,
     shared: Arc<Shared>,
@@ -257,6 +271,12 @@ impl<T: Transport> Driver<T> {
             if let Some(recorder) = &mut self.recorder {
                 recorder.tick();
             }
+            if let Some(keeper) = &mut self.keeper {
+                keeper.note(&self.node);
+            }
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop().await;
         }
         if let Some(recorder) = self.recorder.take() {
             recorder.stop().await;
@@ -641,6 +661,9 @@ impl<T: Transport> Driver<T> {
             "Streams that are open.",
             self.exchanges.len().try_into().unwrap_or(u64::MAX),
         );
+        if let Some(state) = &self.shared.state {
+            state.add_to(&mut stats);
+        }
         stats
     }
 }

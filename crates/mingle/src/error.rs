@@ -89,6 +89,76 @@ pub enum StartError {
         /// The least.
         low: u64,
     },
+    /// State can't be kept there.
+    #[error(
+        "can't keep state in {folder:?}: {kind}; give a folder in which this program may write, on a \
+         disk that has room"
+    )]
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        kind: io::ErrorKind,
+    },
+    /// Somebody else keeps state there.
+    #[error(
+        "the state folder {folder:?} is in use by another node; stop that one, or give this one a \
+         folder of its own"
+    )]
+    StateInUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A later program wrote the state. It is left as it is.
+    #[error(
+        "the state file {file:?} has version {version}, and this program reads up to {known}; start \
+         the newer program, or move the file away to begin without it"
+    )]
+    StateVersion {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        version: u8,
+        /// The highest that is read.
+        known: u8,
+    },
+    /// Another node keeps its state there. It is left as it is.
+    #[error(
+        "the state file {file:?} is of a node named {held:?}, and this one is {given:?}; start it \
+         under that name, give it a folder of its own, or move the file away"
+    )]
+    StateOfOtherName {
+        /// The file.
+        file: PathBuf,
+        /// Whose it is.
+        held: String,
+        /// Our name.
+        given: String,
+    },
+    /// The node was in another cluster. Its state is left as it is.
+    #[error(
+        "the state file {file:?} is of the cluster labelled {held:?}, and this node's label is \
+         {given:?}; start it with that label, give it another folder, or move the file away"
+    )]
+    StateOfOtherLabel {
+        /// The file.
+        file: PathBuf,
+        /// The label at that time.
+        held: String,
+        /// The label now.
+        given: String,
+    },
+    /// The state is damaged, and so were as many before it as are kept.
+    #[error(
+        "the state file {file:?} is damaged, and {aside} damaged ones lie beside it already; check \
+         the disk, and move them away"
+    )]
+    StateDamaged {
+        /// The file.
+        file: PathBuf,
+        /// How many lie beside it.
+        aside: u32,
+    },
     /// The operating system gives no entropy.
     #[error("the operating system gives no random numbers, which seeds and encryption need")]
     Entropy,

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::{Done, ExchangeEnd, RequestError};
@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use crate::cluster::Failed;
 use crate::driver::Command;
 use crate::exchange::Detail;
-use crate::transport::canonical;
+use crate::{JoinAddress, ResolveError};
 
 /// What happened at each address of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,32 +39,6 @@ pub struct JoinAttempt {
     pub address: SocketAddr,
     /// How many live members the view there had.
     pub result: Result<u32, JoinError>,
-}
-
-/// Why a text stands for no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// It is no host and port.
-    #[error("{text:?} is no address; write an IP, a host name, host:port or [v6]:port")]
-    Malformed {
-        /// The text.
-        text: String,
-    },
-    /// The resolver failed.
-    #[error("{host:?} can't be resolved: {reason}")]
-    Lookup {
-        /// The host name.
-        host: String,
-        /// What the resolver said.
-        reason: String,
-    },
-    /// The resolver knows no address.
-    #[error("{host:?} has no addresses")]
-    Empty {
-        /// The host name.
-        host: String,
-    },
 }
 
 /// Why a join at one address failed.
@@ -195,7 +169,10 @@ pub(crate) async fn join(
     JoinReport { targets }
 }
 
-async fn join_one(commands: &mpsc::WeakSender<Command>, to: SocketAddr) -> Result<u32, JoinError> {
+pub(crate) async fn join_one(
+    commands: &mpsc::WeakSender<Command>,
+    to: SocketAddr,
+) -> Result<u32, JoinError> {
     let (reply, answer) = oneshot::channel();
     let sender = commands.upgrade().ok_or(JoinError::Stopped)?;
     sender.send(Command::Join { to, reply }).await.map_err(|_| JoinError::Stopped)?;
@@ -227,84 +204,6 @@ pub(crate) async fn join_seeds(
     }
 }
 
-/// A text, read but not looked up.
-#[derive(Debug, PartialEq, Eq)]
-enum Target<'a> {
-    Ip(SocketAddr),
-    Host(&'a str, u16),
-}
-
-/// Takes `ip`, `host`, `host:port`, `[v6]:port`, each perhaps after `name/`.
-fn parse(text: &str, default_port: u16) -> Result<Target<'_>, ResolveError> {
-    let malformed = || ResolveError::Malformed { text: text.to_owned() };
-    let rest = text.rsplit_once('/').map_or(text, |(_name, rest)| rest).trim();
-    if let Ok(address) = rest.parse::<SocketAddr>() {
-        let mut address = canonical(address);
-        if address.port() == 0 {
-            address.set_port(default_port);
-        }
-        return Ok(Target::Ip(address));
-    }
-    let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(Target::Ip((ip.to_canonical(), default_port).into()));
-    }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| malformed())?),
-        None => (rest, default_port),
-    };
-    if host.is_empty() || host.contains([':', '[', ']']) {
-        return Err(malformed());
-    }
-    Ok(Target::Host(host, port))
-}
-
 async fn resolve(text: &str, default_port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-    let (host, port) = match parse(text, default_port)? {
-        Target::Ip(address) => return Ok(vec![address]),
-        Target::Host(host, port) => (host, port),
-    };
-    let found = tokio::net::lookup_host((host, port)).await;
-    let found = found.map_err(|error| ResolveError::Lookup {
-        host: host.to_owned(),
-        reason: error.to_string(),
-    })?;
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found.map(canonical) {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() {
-        return Err(ResolveError::Empty { host: host.to_owned() });
-    }
-    Ok(addresses)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_spelling_of_a_join_address_is_understood() {
-        let ip = |text: &str| Some(Target::Ip(text.parse().unwrap()));
-        let table = [
-            ("10.0.0.1", ip("10.0.0.1:7946")),
-            ("10.0.0.1:80", ip("10.0.0.1:80")),
-            ("web-1/10.0.0.1:80", ip("10.0.0.1:80")),
-            ("[::1]:80", ip("[::1]:80")),
-            ("[::1]", ip("[::1]:7946")),
-            ("::1", ip("[::1]:7946")),
-            ("::ffff:10.0.0.1", ip("10.0.0.1:7946")),
-            ("example.org", Some(Target::Host("example.org", 7946))),
-            ("web-1/example.org:80", Some(Target::Host("example.org", 80))),
-            ("example.org:http", None),
-            ("", None),
-            (":80", None),
-            ("[::1:80", None),
-        ];
-        for (text, expected) in table {
-            assert_eq!(parse(text, 7946).ok(), expected, "{text:?}");
-        }
-    }
+    text.parse::<JoinAddress>()?.resolve(default_port).await
 }

@@ -44,6 +44,7 @@
 //!   [`Cluster::stats`].
 //! * Futures of this crate must run inside a tokio runtime with time and I/O enabled.
 
+mod address;
 mod advertise;
 mod bind;
 mod builder;
@@ -53,6 +54,7 @@ mod driver;
 mod error;
 mod events;
 mod exchange;
+mod files;
 mod flag;
 mod join;
 mod member;
@@ -60,17 +62,20 @@ mod nonces;
 mod queue;
 mod recorder;
 mod refusals;
+mod remembered;
 mod sealer;
+mod state;
 mod stats;
 pub mod transport;
 mod view;
 
+pub use address::{JoinAddress, ResolveError};
 pub use advertise::{Advertise, AdvertiseParseError};
 pub use bind::{BindAddress, BindParseError, DEFAULT_PORT};
 pub use builder::Builder;
 pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
 pub use error::{LeaveError, MetaError, SendError, StartError};
-pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget, ResolveError};
+pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
 pub use member::Member;
 pub use mingle_proto::{
     Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, ProbeReport,
@@ -81,6 +86,7 @@ pub use mingle_wire::{
     StreamError, Versions,
 };
 pub use queue::{Item, Subscription};
+pub use state::StateFile;
 pub use stats::{Kind, Stat, Stats};
 pub use view::{Diff, Snapshot, Update, Watch};
 

@@ -80,6 +80,10 @@ tallies! {
     RecordingGaps = "recording_gaps",
     /// Recordings given up because they could not be written.
     RecordingsStopped = "recordings_stopped",
+    /// Times the state file was written.
+    StateFileWrites = "state_file_writes",
+    /// Times the state file could not be written.
+    StateFileErrors = "state_file_errors",
 }
 
 /// The driver's counters; written by every task of the node.

@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mingle::{Member, State as MemberState};
+use mingle::{Member, State as MemberState, StateFile};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -11,7 +11,8 @@ use super::problem::Refusal;
 use super::{Agent, MAX_BODY};
 use crate::agent::{Running, Security};
 use crate::api::{
-    JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView, SelfView, ViewSummary,
+    JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView, SelfView,
+    StateFileView, ViewSummary,
 };
 use crate::{joining, output};
 
@@ -59,9 +60,19 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
         label: Some(running.label.clone()).filter(|label| !label.is_empty()),
         profile: running.profile.as_str().to_owned(),
         listening: Listening { gossip: running.cluster.local_addr(), http: running.http },
+        state_file: running.cluster.state_file().as_ref().map(state_file),
         uptime_seconds: running.started.elapsed().as_secs(),
         warnings: running.warnings(),
     })
+}
+
+fn state_file(file: &StateFile) -> StateFileView {
+    StateFileView {
+        path: file.path.to_string_lossy().into_owned(),
+        bytes: file.bytes,
+        age_seconds: file.written.elapsed().as_secs(),
+        error: file.error.map(|kind| kind.to_string()),
+    }
 }
 
 /// How many members are in each state.

@@ -8,3 +8,4 @@ mod http;
 mod input;
 mod process;
 mod recording;
+mod state;

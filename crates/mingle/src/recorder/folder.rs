@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use crate::files::{create_file, create_folder, stem};
 
 /// The files of one node's recordings: the oldest go so that all of them together keep to a bound.
 ///
@@ -27,8 +29,6 @@ struct Stored {
 const SUFFIX: &str = ".mgl";
 /// Numbers have as many digits, so that names sort as they were written.
 const DIGITS: usize = 8;
-/// Names of nodes may be longer than a file system bears.
-const LONGEST_STEM: usize = 64;
 
 impl Folder {
     /// Makes the folder if it is missing, and a new file in it. Files of earlier runs count, and are
@@ -96,12 +96,6 @@ impl Folder {
     }
 }
 
-/// The part of the node's name that every file system bears.
-fn stem(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
-    name.chars().take(LONGEST_STEM).map(plain).collect()
-}
-
 fn file_name(stem: &str, number: u64) -> String {
     format!("{stem}-{number:0DIGITS$}{SUFFIX}")
 }
@@ -110,25 +104,6 @@ fn number(stem: &str, file_name: &str) -> Option<u64> {
     let digits = file_name.strip_prefix(stem)?.strip_prefix('-')?.strip_suffix(SUFFIX)?;
     let all_digits = digits.len() >= DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
     all_digits.then(|| digits.parse().ok())?
-}
-
-#[cfg(unix)]
-fn create_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-fn create_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]
@@ -161,9 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn names_of_nodes_become_names_of_files() {
+    fn files_are_numbered() {
         assert_eq!(file_name(&stem("../a b\u{1b}"), 7), "___a_b_-00000007.mgl");
-        assert_eq!(stem(&"x".repeat(255)).len(), LONGEST_STEM);
         assert_eq!(number("a", "a-00000012.mgl"), Some(12));
         assert_eq!(number("a", "a-123456789.mgl"), Some(123_456_789));
         for other in ["a-12.mgl", "b-00000012.mgl", "a-00000012", "a-0000001x.mgl"] {
