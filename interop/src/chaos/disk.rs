@@ -20,15 +20,20 @@ pub(super) fn full(trial: &mut Trial) -> Result<()> {
     fs::create_dir(&state)?;
     trial.cluster.add_agent_with(KEEPER, vec![format!("--state={}", state.display())])?;
     trial.one_view("the one with the small disk is in", Instant::now(), LIMIT)?;
-    let complaints = complaints(&trial.cluster)?;
+    let before = complaints(&trial.cluster)?.len();
     disk.fill()?;
     trial.note("the disk is full")?;
     trial.cluster.add_agent("a7", Memory::Nothing)?;
     trial.one_view("one view while the disk is full", Instant::now(), LIMIT)?;
     trial.hold("while the disk is full", Duration::from_secs(15))?;
-    let said = self::complaints(&trial.cluster)? - complaints;
-    if said != 1 {
-        trial.find(format!("{KEEPER} has said {said} times, and not once, that it can't write"))?;
+    let said = complaints(&trial.cluster)?.split_off(before);
+    if said.len() != 1 {
+        let times = said.len();
+        trial
+            .find(format!("{KEEPER} has said {times} times, and not once, that it can't write"))?;
+    }
+    for line in said {
+        trial.note(&format!("{KEEPER} says: {line}"))?;
     }
     disk.clear()?;
     let (cleared, cleared_at) = (Instant::now(), SystemTime::now());
@@ -52,19 +57,21 @@ const KEEPER: &str = "a6";
 const DISK_BYTES: u64 = 1024 * 1024;
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How many warnings and errors the agent has logged.
-fn complaints(cluster: &Cluster) -> Result<usize> {
+/// The warnings and errors that the agent has logged.
+fn complaints(cluster: &Cluster) -> Result<Vec<String>> {
     let log = cluster.process(KEEPER)?.log()?;
     let is_complaint =
         |line: &&str| line.contains(r#""level":"WARN""#) || line.contains(r#""level":"ERROR""#);
-    Ok(log.lines().filter(is_complaint).count())
+    Ok(log.lines().filter(is_complaint).map(str::to_owned).collect())
 }
 
 fn unwritten(state: &Path, since: SystemTime) -> Result<Option<String>> {
     let mut files = fs::read_dir(state).with_context(|| format!("reading {}", state.display()))?;
     let is_new = files.any(|file| {
-        let written = file.and_then(|file| file.metadata()?.modified());
-        written.is_ok_and(|written| written > since)
+        let Ok(file) = file else { return false };
+        let written = file.metadata().and_then(|metadata| metadata.modified());
+        let is_state = file.path().extension().is_some_and(|extension| extension == "state");
+        is_state && written.is_ok_and(|written| written > since)
     });
-    Ok((!is_new).then(|| "no file is newer than the room".to_owned()))
+    Ok((!is_new).then(|| "the file is older than the room".to_owned()))
 }

@@ -72,19 +72,22 @@ pub fn run_chaos(peers: &Peers, options: &ChaosOptions) -> Result<Results> {
     let outcomes = Mutex::new(Vec::new());
     work_through(jobs, options.jobs, |(number, case, context)| {
         let outcome = run_one(number, case, &context);
+        if interrupt::ensure_not_asked().is_err() {
+            return;
+        }
         eprint!("{}", outcome.summary());
         if outcome.verdict == Verdict::Failed {
             eprint!("{}", story(&context));
         }
         outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((number, outcome));
     });
+    interrupt::ensure_not_asked()?;
     let mut outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|(number, _)| *number);
     let results = Results { cases: outcomes.into_iter().map(|(_, outcome)| outcome).collect() };
     if options.logs == LogKeeping::Discard && results.failed() > 0 {
         eprintln!("the logs are in {}", scratch.keep().display());
     }
-    interrupt::ensure_not_asked()?;
     Ok(results)
 }
 

@@ -223,8 +223,8 @@ impl Trial {
         })
     }
 
-    /// `look` must find nothing to complain of before `limit` has passed since then. Waits for longer, so that it is known by how much
-    /// a limit is missed.
+    /// `look` must find nothing to complain of before `limit` has passed since then; an error is a complaint too. Waits for longer, so
+    /// that it is known by how much a limit is missed.
     pub(super) fn within(
         &mut self,
         what: &str,
@@ -234,7 +234,8 @@ impl Trial {
     ) -> Result<()> {
         let patience = (limit + limit.max(LEAST_PATIENCE)).saturating_sub(since.elapsed());
         let found = wait_until(what, patience, || {
-            Ok(look(&self.cluster)?.map_or(Attempt::Done(since.elapsed()), Attempt::NotYet))
+            let complaint = look(&self.cluster).unwrap_or_else(|error| Some(format!("{error:#}")));
+            Ok(complaint.map_or(Attempt::Done(since.elapsed()), Attempt::NotYet))
         });
         interrupt::ensure_not_asked()?;
         let (took, seen) = match found {
