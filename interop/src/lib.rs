@@ -5,16 +5,22 @@
 //! disturbs them, and waits until the views of the survivors say what they should. Nothing sleeps for a fixed time and then judges;
 //! everything polls with a deadline. What a scenario needs comes from its [`Context`].
 //!
+//! A *chaos case* does the same with a network between the processes: each has a network namespace, and packets between them are
+//! dropped. [`run_chaos`] runs them.
+//!
 //! The peers are fetched from Debian's archive and unpacked beside the system by [`install`]; nothing is installed.
 
+mod chaos;
 mod context;
 mod hex;
+mod interrupt;
 mod peers;
 mod poll;
 mod runner;
 mod scenarios;
 mod view;
 
+pub use chaos::{ChaosOptions, Length, Results, run_chaos, unmet_needs};
 pub use context::Context;
 pub use peers::{
     Ack, Compression, DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions, Key, Metrics,

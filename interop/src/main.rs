@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use mingle_interop::{LogKeeping, Peers, RunOptions, SCENARIOS, install, run};
+use clap::{Args, Parser, Subcommand};
+use mingle_interop::{
+    ChaosOptions, Length, LogKeeping, Peers, RunOptions, SCENARIOS, install, run, run_chaos,
+    unmet_needs,
+};
 
 /// Live tests against real Serf agents and real memberlist nodes.
 ///
@@ -35,6 +38,27 @@ enum Command {
         #[arg(long, value_name = "COUNT", default_value = "3")]
         jobs: NonZeroUsize,
     },
+    /// Run chaos cases: clusters between whose nodes packets are dropped. Needs root, `ip` and `nft`.
+    Chaos(ChaosArguments),
+}
+
+#[derive(Debug, Args)]
+struct ChaosArguments {
+    /// Run only those with this in their name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Run the long ones too: eleven minutes each.
+    #[arg(long)]
+    long: bool,
+    /// Keep the logs of all processes in this folder.
+    #[arg(long, value_name = "DIR")]
+    keep_logs: Option<PathBuf>,
+    /// How many cases run at the same time.
+    #[arg(long, value_name = "COUNT", default_value = "3")]
+    jobs: NonZeroUsize,
+    /// Say what came of them in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,8 +77,24 @@ fn perform(command: Command) -> Result<ExitCode> {
             let tally = run(&Peers::from_env(), &RunOptions { filter, logs, jobs })?;
             return Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Chaos(arguments) => return chaos(arguments),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ends with 2 when this machine cannot do it, and with 1 when a case failed.
+fn chaos(arguments: ChaosArguments) -> Result<ExitCode> {
+    let needs = unmet_needs();
+    if !needs.is_empty() {
+        eprintln!("mingle-interop: {}", needs.join("\n                "));
+        return Ok(ExitCode::from(2));
+    }
+    let ChaosArguments { filter, long, keep_logs, jobs, json } = arguments;
+    let longest = if long { Length::Long } else { Length::Short };
+    let logs = keep_logs.map_or(LogKeeping::Discard, LogKeeping::In);
+    let results = run_chaos(&Peers::from_env(), &ChaosOptions { filter, longest, logs, jobs })?;
+    print!("{}", if json { results.json()? + "\n" } else { results.table() });
+    Ok(if results.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn install_and_show() -> Result<()> {

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::interrupt;
+
 /// What one look at a condition found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt<T> {
@@ -17,7 +19,8 @@ pub enum Attempt<T> {
 ///
 /// # Errors
 ///
-/// The error of `attempt`, at once; or, when `timeout` has passed, one that names `what` and what was seen last.
+/// The error of `attempt`, at once; when somebody asks this process to end; or, when `timeout` has passed, one that names `what` and
+/// what was seen last.
 pub fn wait_until<T>(
     what: &str,
     timeout: Duration,
@@ -25,6 +28,7 @@ pub fn wait_until<T>(
 ) -> Result<T> {
     let deadline = Instant::now() + timeout;
     loop {
+        interrupt::ensure_not_asked()?;
         match attempt()? {
             Attempt::Done(value) => return Ok(value),
             Attempt::NotYet(seen) if Instant::now() >= deadline => {

@@ -73,25 +73,37 @@ pub fn run(peers: &Peers, options: &RunOptions) -> Result<Tally> {
 }
 
 fn run_all(queue: VecDeque<(&Scenario, Context)>, jobs: NonZeroUsize) -> Tally {
-    let (queue, tally) = (Mutex::new(queue), Mutex::new(Tally::default()));
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    thread::scope(|scope| {
-        for _ in 0..jobs.get() {
-            scope.spawn(|| {
-                while let Some((scenario, context)) = next() {
-                    let (verdict, report) = run_one(scenario, &context);
-                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally.count(verdict);
-                    print!("{report}");
-                }
-            });
-        }
+    let tally = Mutex::new(Tally::default());
+    work_through(queue, jobs, |(scenario, context)| {
+        let (verdict, report) = run_one(scenario, &context);
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.count(verdict);
+        print!("{report}");
     });
     tally.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Works on everything in the queue, on so many things at the same time.
+pub(crate) fn work_through<T: Send>(
+    queue: VecDeque<T>,
+    jobs: NonZeroUsize,
+    work: impl Fn(T) + Sync,
+) {
+    let queue = Mutex::new(queue);
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    thread::scope(|scope| {
+        for _ in 0..jobs.get() {
+            scope.spawn(|| {
+                while let Some(thing) = next() {
+                    work(thing);
+                }
+            });
+        }
+    });
+}
+
 /// Earlier logs of the same scenario would be taken for this run's.
-fn empty_folder(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn empty_folder(folder: &Path) -> Result<PathBuf> {
     let making = || format!("making the folder {}", folder.display());
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(making)?;
@@ -137,7 +149,7 @@ fn summary(scenario: &Scenario, elapsed: Duration, verdict: &str) -> String {
     format!("{verdict:6} {name:24} {:6.1} s  {shows}\n", elapsed.as_secs_f32())
 }
 
-fn log_tails(log_dir: &Path) -> String {
+pub(crate) fn log_tails(log_dir: &Path) -> String {
     let mut logs: Vec<_> =
         fs::read_dir(log_dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     logs.sort();

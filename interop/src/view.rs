@@ -73,6 +73,11 @@ impl Expectation {
         Self(names.into_iter().map(|name| (name.to_owned(), Fate::Alive)).collect())
     }
 
+    /// Expects these members to be up, accused or not, and no others.
+    pub fn up<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(|name| (name.to_owned(), Fate::Up)).collect())
+    }
+
     /// Expects `name` to be seen as failed.
     #[must_use]
     pub fn failed(self, name: &str) -> Self {
@@ -120,6 +125,8 @@ impl Expectation {
 pub enum Fate {
     /// It is up, and nobody suspects it.
     Alive,
+    /// It is up, though perhaps accused.
+    Up,
     /// It is dead without having left.
     Failed,
     /// It has left.
@@ -130,9 +137,10 @@ impl Fate {
     fn is_met_by(self, state: Option<MemberState>, remembers_departed: bool) -> bool {
         match (self, state) {
             (Self::Alive, Some(state)) => state == MemberState::Alive,
+            (Self::Up, Some(state)) => matches!(state, MemberState::Alive | MemberState::Suspect),
             (Self::Failed, Some(state)) => state == MemberState::Failed,
             (Self::Left, Some(state)) => state == MemberState::Left,
-            (Self::Alive, None) => false,
+            (Self::Alive | Self::Up, None) => false,
             (Self::Failed | Self::Left, None) => !remembers_departed,
         }
     }
@@ -162,7 +170,8 @@ pub fn wait_until_views_agree(
     })
 }
 
-fn complaint(view: &dyn View, expected: &Expectation) -> Option<String> {
+/// What in one view is not as expected, in words.
+pub(crate) fn complaint(view: &dyn View, expected: &Expectation) -> Option<String> {
     let name = view.name();
     match view.view() {
         Ok(seen) => expected
@@ -200,6 +209,14 @@ mod tests {
         let view = seen(&[("a", MemberState::Alive)]);
         assert_eq!(expected.mismatch(&view, false), None);
         assert_eq!(expected.mismatch(&view, true).unwrap(), "b as unknown instead of Failed");
+    }
+
+    #[test]
+    fn who_is_accused_is_up_and_who_is_dead_is_not() {
+        let expected = Expectation::up(["a"]);
+        assert_eq!(expected.mismatch(&seen(&[("a", MemberState::Suspect)]), false), None);
+        assert!(expected.mismatch(&seen(&[("a", MemberState::Failed)]), false).is_some());
+        assert!(expected.mismatch(&seen(&[]), false).is_some());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `cargo xtask interop`: the agent among real peers.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -19,9 +21,8 @@ pub(crate) struct Options {
 ///
 /// When one of these fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    shell(&mut cargo(["build", "--release", "-p", "mingle-agent"]))?;
-    shell(cargo(INTEROP).arg("install"))?;
-    let agent = target_folder().join("release/mingle");
+    let agent = build_agent()?;
+    install_peers()?;
     let mut scenarios = cargo(INTEROP);
     scenarios.arg("run").env("MINGLE_AGENT", agent);
     if let Some(filter) = &options.filter {
@@ -30,5 +31,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     shell(&mut scenarios)
 }
 
+/// Compiles the agent and tells where it is.
+pub(crate) fn build_agent() -> Result<PathBuf> {
+    shell(&mut cargo(["build", "--release", "-p", "mingle-agent"]))?;
+    Ok(target_folder().join("release/mingle"))
+}
+
+/// Fetches and compiles the peers that are missing.
+pub(crate) fn install_peers() -> Result<()> {
+    shell(cargo(INTEROP).arg("install"))
+}
+
 /// Compiled for release too, as the agent has most of its dependencies.
-const INTEROP: [&str; 6] = ["run", "--release", "--quiet", "-p", "mingle-interop", "--"];
+pub(crate) const INTEROP: [&str; 6] = ["run", "--release", "--quiet", "-p", "mingle-interop", "--"];

@@ -1,5 +1,6 @@
 //! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
 
+mod chaos;
 mod ci;
 mod deny;
 mod fuzz;
@@ -28,6 +29,8 @@ enum Command {
     Tidy(tidy::Options),
     /// Compile the agent and run it with real Serf and real memberlist.
     Interop(interop::Options),
+    /// Compile the agent and run it with real peers on a network that drops packets; needs root.
+    Chaos(chaos::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
@@ -39,17 +42,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match perform(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    perform(Arguments::parse().command).unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn perform(command: Command) -> Result<()> {
+fn perform(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Chaos(options) => return chaos::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
@@ -57,5 +58,6 @@ fn perform(command: Command) -> Result<()> {
         Command::Deny => deny::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::FuzzSmoke => fuzz::smoke(),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -46,6 +46,8 @@ pub struct MingleOptions {
     pub join: Vec<SocketAddr>,
     /// `trace`, `debug`, `info`, `warn` or `error`.
     pub log_level: String,
+    /// Further flags of `mingle agent`, as they are.
+    pub extra: Vec<String>,
 }
 
 impl MingleOptions {
@@ -65,6 +67,7 @@ impl MingleOptions {
             profile: Profile::default(),
             join: Vec::new(),
             log_level: "info".to_owned(),
+            extra: Vec::new(),
         }
     }
 
@@ -86,6 +89,7 @@ impl MingleOptions {
         arguments.extend(self.tags.iter().map(|(key, value)| format!("--tag={key}={value}")));
         arguments.extend(self.meta.iter().map(|meta| format!("--meta={}", hex::encode(meta))));
         arguments.extend(self.join.iter().map(|address| format!("--join={address}")));
+        arguments.extend(self.extra.iter().cloned());
         arguments
     }
 }
@@ -110,7 +114,7 @@ impl MingleAgent {
     pub fn start(context: &Context, options: &MingleOptions) -> Result<Self> {
         let bind = options.bind.map_or_else(loopback_v4, Ok)?;
         let http = options.http.map_or_else(loopback_v4, Ok)?;
-        let mut command = Command::new(program()?);
+        let mut command = Command::new(mingle_program()?);
         command.args(options.arguments(bind, http));
         let process = Process::spawn(&options.name, &mut command, context.log_dir())?;
         let client = ureq::Agent::config_builder()
@@ -269,7 +273,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The program that the environment variable `MINGLE_AGENT` names, by default the one that this workspace compiles for release.
-fn program() -> Result<PathBuf> {
+pub(crate) fn mingle_program() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let default = || here.parent().unwrap_or(here).join("target/release/mingle");
     let program = env::var_os("MINGLE_AGENT").map_or_else(default, PathBuf::from);

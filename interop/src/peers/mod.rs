@@ -17,6 +17,7 @@ use std::path::{self, Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
+pub(crate) use self::mingle::mingle_program;
 pub use self::mingle::{MingleAgent, MingleMember, MingleOptions};
 pub use gopeer::{DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions};
 pub use install::install;
@@ -25,6 +26,7 @@ pub use metrics::Metrics;
 pub use node::{Ack, MingleNode, NodeMessage, NodeOptions, UserState, Way};
 pub use ports::{free_address, loopback_v4, loopback_v6};
 pub use process::Process;
+pub(crate) use process::run_to_end;
 pub use serf::{SerfAgent, SerfMember, SerfOptions, SerfProtocol};
 
 /// The folder in which the peers are, or will be, unpacked.
