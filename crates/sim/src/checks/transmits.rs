@@ -241,8 +241,8 @@ fn is_beside_the_queue(
 ) -> bool {
     match (first, message) {
         (Message::Ping(ping), Message::Suspect(claim)) => {
-            let own = claim.from == ping.source.node && occasion != Occasion::Relaying;
-            messages == 2 && claim.node == ping.node && own
+            let own = is_inquiry(ping.seq) || occasion != Occasion::Relaying;
+            messages == 2 && claim.node == ping.node && claim.from == ping.source.node && own
         }
         (Message::Ping(ping), Message::Dead(claim)) => {
             messages == 2 && is_inquiry(ping.seq) && claim.node == ping.source.node
