@@ -188,7 +188,6 @@ async fn work(plan: &Plan, running: &Running, announce: Announce) -> Failure {
     if let Err(failure) = output::print(&announce(running)) {
         return failure;
     }
-    joining::until_joined(&running.cluster, &plan.retry_join).await;
     pending().await
 }
 

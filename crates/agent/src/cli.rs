@@ -101,7 +101,7 @@ pub(crate) struct AgentArgs {
     /// records of NAME (repeatable; one that answers is enough)
     #[arg(long, value_name = "ADDR")]
     pub(crate) join: Vec<String>,
-    /// Join this member as soon as it answers; tried every 30 s (repeatable)
+    /// Join this member as soon as it answers, and again whenever nobody is there (repeatable)
     #[arg(long, value_name = "ADDR")]
     pub(crate) retry_join: Vec<String>,
     /// A tag for all members to see (repeatable; 512 bytes in all)

@@ -1,7 +1,5 @@
-use std::time::Duration;
-
 use mingle::{Cluster, DEFAULT_PORT, JoinAddress, JoinReport, ResolveError};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::api::Attempt;
 use crate::exit::Failure;
@@ -44,31 +42,6 @@ pub(crate) async fn at_start(cluster: &Cluster, addresses: &[String]) -> Result<
         "nobody could be joined: {}; start one of them first, or use --retry-join to keep trying",
         reasons(&report).unwrap_or_default()
     )))
-}
-
-/// How long to wait between attempts.
-const RETRY_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Joins as soon as one address answers. Says that it does not at the first, second, fourth, eighth,
-/// ... attempt.
-pub(crate) async fn until_joined(cluster: &Cluster, addresses: &[String]) {
-    if addresses.is_empty() {
-        return;
-    }
-    for attempt in 1_u64.. {
-        let report = cluster.join(addresses).await;
-        if report.succeeded() {
-            info!(contacted = report.contacted(), attempt, "joined");
-            return;
-        }
-        let reasons = reasons(&report).unwrap_or_default();
-        if attempt.is_power_of_two() {
-            warn!(attempt, again_in = ?RETRY_INTERVAL, reasons, "nobody could be joined yet");
-        } else {
-            debug!(attempt, again_in = ?RETRY_INTERVAL, reasons, "nobody could be joined yet");
-        }
-        tokio::time::sleep(RETRY_INTERVAL).await;
-    }
 }
 
 /// What went wrong at each address that did not answer.

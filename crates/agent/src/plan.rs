@@ -94,6 +94,7 @@ impl Plan {
                 Profile::Local => Config::local(),
             })
             .label(&self.label)
+            .join(self.join.iter().chain(&self.retry_join))
             .compress(self.compress);
         let builder = match &self.statement {
             Statement::Serf(tags) => builder.delegate(Delegate::SERF).tags(tags),

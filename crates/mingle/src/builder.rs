@@ -58,7 +58,7 @@ struct Record {
 const PACKET_SIZE: usize = 1400;
 /// What a datagram over IPv4 can have at most.
 const MAX_PACKET_SIZE: usize = 65_507;
-/// How long to wait between attempts to reach the seeds.
+/// How long to wait until seeds are looked up again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// The second of 2020-01-01 00:00 UTC, from which first incarnations count.
 const YEAR_2020: u64 = 1_577_836_800;
@@ -184,10 +184,11 @@ impl Builder {
         self
     }
 
-    /// Members to join at the start, spelled as for [`Cluster::join`].
+    /// Seeds: where members should be, spelled as for [`Cluster::join`].
     ///
-    /// They are tried as soon as the node runs, in the background, and again at an interval
-    /// ([`Builder::retry_interval`]) until one of them answers. [`Cluster::joined`] waits for that.
+    /// They are tried as soon as the node runs, in the background, and for as long as it runs whenever
+    /// no live member is there; names are looked up again at an interval
+    /// ([`Builder::retry_interval`]). [`Cluster::joined`] waits for the first that answers.
     pub fn join<I>(mut self, addresses: I) -> Self
     where
         I: IntoIterator,
@@ -197,7 +198,8 @@ impl Builder {
         self
     }
 
-    /// How long to wait between attempts to reach the members of [`Builder::join`]; 30 s by default.
+    /// How long to wait until the names of [`Builder::join`] are looked up again; 30 s by default. Where
+    /// the rules leave reconnects to users, until the next attempt to join.
     pub fn retry_interval(mut self, interval: Duration) -> Self {
         self.retry_interval = interval;
         self

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use mingle_proto::{
     Answer, Content, Done, ExchangeEnd, ExchangeId, Input, Instant, Node, Output, Recipient as To,
-    RequestId, Room, SendFailure,
+    Reconnects, RequestError, RequestId, Room, SeedKind, SendFailure, Sought,
 };
 use mingle_wire::{Checksum, OpenError, Scratch, StreamError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tracing::{debug, error, trace};
+use tracing::{debug, error, info, trace, warn};
 
 use crate::clock::Clock;
 use crate::cluster::{Failed, Message, Notice, PeerState, Recipient, Reply};
@@ -26,8 +26,8 @@ use crate::nonces::Nonces;
 use crate::queue::{Topic, lock};
 use crate::recorder::{self, Recorder};
 use crate::refusals::Refusals;
-use crate::remembered;
 use crate::sealer::Sealer;
+use crate::seeds;
 use crate::state::{self, Keeper};
 use crate::stats::{Stats, Tallies, Tally};
 use crate::transport::Transport;
@@ -111,13 +111,32 @@ impl Drop for Farewell {
 
 /// What a handle wants.
 pub(crate) enum Command {
-    Join { to: SocketAddr, reply: Reply },
+    Join {
+        to: SocketAddr,
+        reply: Reply,
+    },
     Leave(Reply),
-    SetMeta { meta: Vec<u8>, reply: Reply },
+    SetMeta {
+        meta: Vec<u8>,
+        reply: Reply,
+    },
     SetAckPayload(Vec<u8>),
     SetUserState(Vec<u8>),
-    Send { to: Recipient, payload: Vec<u8>, reply: Reply },
-    SendStream { to: Recipient, payload: Vec<u8>, reply: Reply },
+    /// What the seeds stand for has changed.
+    Seeds {
+        add: Vec<SocketAddr>,
+        remove: Vec<SocketAddr>,
+    },
+    Send {
+        to: Recipient,
+        payload: Vec<u8>,
+        reply: Reply,
+    },
+    SendStream {
+        to: Recipient,
+        payload: Vec<u8>,
+        reply: Reply,
+    },
     Stats(oneshot::Sender<Stats>),
 }
 
@@ -150,15 +169,24 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     });
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     let mut helpers = JoinSet::new();
-    if !seeds.is_empty() {
-        helpers.spawn(join::join_seeds(sender.downgrade(), seeds, join_port, retry_interval));
-    } else if !remembered.is_empty() {
-        let (commands, shared) = (sender.downgrade(), Arc::clone(&shared));
-        helpers.spawn(remembered::join(commands, shared, remembered, retry_interval));
+    let weak = sender.downgrade();
+    match node.config().rules.reconnects {
+        Reconnects::BuiltIn if seeds.is_empty() => {}
+        Reconnects::BuiltIn => {
+            helpers.spawn(seeds::keep(weak, seeds, join_port, retry_interval));
+        }
+        Reconnects::LeftToUsers if seeds.is_empty() && remembered.is_empty() => {}
+        Reconnects::LeftToUsers => {
+            let remembered = remembered.iter().map(ToString::to_string);
+            let seeds = seeds.into_iter().chain(remembered).collect();
+            helpers.spawn(join::join_seeds(weak, seeds, join_port, retry_interval));
+        }
     }
     let start = |plan| Recorder::start(plan, &shared.name, &clock, Arc::clone(&shared));
     let driver = Driver {
         recorder: record.map(start),
+        remembered,
+        attempts: 0,
         keeper: state.map(|plan| Keeper::start(plan, &shared)),
         node,
         clock,
@@ -191,6 +219,10 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
 struct Driver<T: Transport> {
     node: Node,
     recorder: Option<Recorder>,
+    /// Where members were before a restart, until the node is told.
+    remembered: Vec<SocketAddr>,
+    /// How often somebody who is missing was not reached.
+    attempts: u64,
     keeper: Option<Keeper>,
     clock: Clock,
     transport: Arc<T>,
@@ -256,6 +288,7 @@ const MAX_ROUNDS: usize = 4;
 
 impl<T: Transport> Driver<T> {
     async fn run(mut self, farewell: Farewell) {
+        self.remember();
         self.drain();
         loop {
             match self.wait().await {
@@ -385,7 +418,9 @@ impl<T: Transport> Driver<T> {
             Command::SendStream { to, payload, .. } => {
                 Order::SendStream { request: self.request(), to: to.into(), payload }
             }
-            Command::SetUserState(_) | Command::Stats(_) => return self.on_own_command(command),
+            Command::SetUserState(_) | Command::Stats(_) | Command::Seeds { .. } => {
+                return self.on_own_command(command);
+            }
         };
         take_in(&mut self.node, self.recorder.as_mut(), now, Input::Command(order));
         let request = RequestId(self.next_request);
@@ -397,15 +432,60 @@ impl<T: Transport> Driver<T> {
             | Command::SendStream { reply, .. } => {
                 self.requests.insert(request, reply);
             }
-            Command::SetAckPayload(_) | Command::SetUserState(_) | Command::Stats(_) => {}
+            Command::SetAckPayload(_)
+            | Command::SetUserState(_)
+            | Command::Seeds { .. }
+            | Command::Stats(_) => {}
         }
         self.drain();
+    }
+
+    fn change_seeds(&mut self, add: &[SocketAddr], remove: &[SocketAddr]) {
+        use mingle_proto::Command as Order;
+        let kind = SeedKind::Configured;
+        let removed = remove.iter().map(|&address| Order::RemoveSeed { address });
+        let added = add.iter().map(|&address| Order::AddSeed { address, kind });
+        for order in removed.chain(added) {
+            self.handle(self.clock.now(), Input::Command(order));
+        }
+    }
+
+    /// Those that were members before a restart.
+    fn remember(&mut self) {
+        let kind = SeedKind::Remembered;
+        for address in std::mem::take(&mut self.remembered) {
+            let order = mingle_proto::Command::AddSeed { address, kind };
+            self.handle(self.clock.now(), Input::Command(order));
+        }
+    }
+
+    /// An attempt of the node to reach somebody who is missing. In vain is the rule while they are down,
+    /// but who has met nobody at all wants to know why: at the first, second, fourth, ... time.
+    fn on_reconnect(&mut self, to: SocketAddr, sought: Sought, result: Result<Done, RequestError>) {
+        let sought = sought.as_str();
+        let detail = self.detail;
+        let error = match result {
+            Ok(done) => {
+                info!(%to, sought, ?done, "reconnected");
+                return self.shared.joined.settle(true);
+            }
+            Err(error) => join::JoinError::from(Failed { error, detail }),
+        };
+        self.attempts += 1;
+        let alone = self.node.live_count() <= 1;
+        if alone && self.attempts.is_power_of_two() {
+            let attempt = self.attempts;
+            warn!(attempt, %to, sought, %error, "nobody could be joined yet; going on");
+        } else {
+            debug!(%to, sought, %error, "nobody there yet");
+        }
     }
 
     /// What the node need not know.
     fn on_own_command(&mut self, command: Command) {
         match command {
             Command::SetUserState(state) => self.user_state = state,
+            Command::Seeds { add, remove } => self.change_seeds(&add, &remove),
             // Whoever asked may have gone away by now.
             Command::Stats(reply) => drop(reply.send(self.stats())),
             Command::Join { .. }
@@ -633,6 +713,7 @@ impl<T: Transport> Driver<T> {
                     let _ = reply.send(result.map_err(|error| Failed { error, detail }));
                 }
             }
+            Event::Reconnect { to, sought, result } => self.on_reconnect(to, sought, result),
             event => events::publish(&self.shared, event, &self.clock),
         }
     }

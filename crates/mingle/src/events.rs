@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mingle_proto::{Change, Done, Event, Evidence, RequestError, Sought};
+use mingle_proto::{Change, Event, Evidence};
 use mingle_wire::State;
 use tracing::{debug, field, info, warn};
 
@@ -62,9 +62,8 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             let published = shared.notices.publish(0, refuted);
             count(shared, published, None, Tally::NoticesMissed);
         }
-        Event::Reconnect { to, sought, result } => reconnected(shared, to, sought, result),
-        // The driver answers whoever asked.
-        Event::Completed { .. } => {}
+        // The driver answers whoever asked, and says what came of attempts.
+        Event::Completed { .. } | Event::Reconnect { .. } => {}
     }
 }
 
@@ -104,24 +103,6 @@ fn changed(
     let member = Member::new(member, rtt, clock);
     let dropped = shared.view.publish(change, member, Arc::new(evidence));
     shared.tallies.add(Tally::WatchChangesMissed, dropped);
-}
-
-/// An attempt to reach somebody who is missing. Failures are the rule while somebody is down, and
-/// counted.
-fn reconnected(
-    shared: &Shared,
-    to: SocketAddr,
-    sought: Sought,
-    result: Result<Done, RequestError>,
-) {
-    match result {
-        Ok(Done::Joined { members }) => {
-            info!(%to, sought = sought.as_str(), members, "reconnected");
-            shared.joined.settle(true);
-        }
-        Ok(Done::Left { .. } | Done::MetaSet | Done::Sent) => {}
-        Err(error) => debug!(%to, sought = sought.as_str(), %error, "nobody there yet"),
-    }
 }
 
 fn conflict(shared: &Shared, name: &str, held: SocketAddr, claimed: SocketAddr) {
