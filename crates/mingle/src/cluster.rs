@@ -2,9 +2,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use mingle_proto::{Done, Evidence, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via};
+use mingle_proto::{
+    Done, Evidence, LinkKind, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via,
+};
 use mingle_wire::{Incarnation, Key, KeyError, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
@@ -428,6 +430,24 @@ pub enum Notice {
         incarnation: Incarnation,
         /// What was refuted.
         evidence: Arc<Evidence>,
+    },
+    /// A member answers, but for a while not to direct packets: the link is at fault, not the member.
+    LinkDegraded {
+        /// Which member.
+        name: Arc<str>,
+        /// How it is heard.
+        kind: LinkKind,
+        /// Since when.
+        since: SystemTime,
+    },
+    /// It answers to direct packets again.
+    LinkRestored {
+        /// Which member.
+        name: Arc<str>,
+        /// How it was heard meanwhile.
+        kind: LinkKind,
+        /// Since when that had been so.
+        since: SystemTime,
     },
     /// Our health score changed.
     Health {

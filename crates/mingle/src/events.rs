@@ -62,6 +62,24 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             let published = shared.notices.publish(0, refuted);
             count(shared, published, None, Tally::NoticesMissed);
         }
+        Event::LinkDegraded { member, kind, since } => {
+            let since = clock.system_time(since);
+            warn!(
+                member = ?member.name(),
+                heard = kind.as_str(),
+                "packets to or from this member get lost, though it lives; look at the network between"
+            );
+            let name = || member.name().into();
+            let notice = || Notice::LinkDegraded { name: name(), kind, since };
+            count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
+        }
+        Event::LinkRestored { member, kind, since } => {
+            let since = clock.system_time(since);
+            info!(member = ?member.name(), "packets pass again");
+            let name = || member.name().into();
+            let notice = || Notice::LinkRestored { name: name(), kind, since };
+            count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
+        }
         // The driver answers whoever asked, and says what came of attempts.
         Event::Completed { .. } | Event::Reconnect { .. } => {}
     }

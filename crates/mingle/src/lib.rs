@@ -78,8 +78,8 @@ pub use error::{LeaveError, MetaError, SendError, StartError};
 pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
 pub use member::Member;
 pub use mingle_proto::{
-    Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, ProbeReport,
-    RequestError, Rules, StreamPing, Via,
+    Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, LinkKind,
+    Missing, ProbeReport, RequestError, Rules, StreamPing, Via,
 };
 pub use mingle_wire::{
     Capabilities, Delegate, Incarnation, Key, KeyError, Keyring, Label, MAX_META, Mark, State,

@@ -19,6 +19,8 @@ pub(crate) struct Broadcasts {
     /// Indices of claims that are no more; what they were written into is used again.
     free: Vec<u32>,
     next_id: u64,
+    /// Bytes of all claims in the queue.
+    bytes: usize,
     #[serde(skip)]
     taken: Vec<u32>,
 }
@@ -66,6 +68,11 @@ impl Broadcasts {
         self.queue.len()
     }
 
+    /// Bytes of all that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -97,13 +104,25 @@ impl Broadcasts {
         let length = u16::try_from(claim.bytes.len() + more).expect(SHORT);
         claim.place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
         self.next_id += 1;
-        self.queue.insert(claim.place, index);
+        self.enqueue(index);
+    }
+
+    fn enqueue(&mut self, index: u32) {
+        let place = self.claims[index as usize].place;
+        self.bytes += usize::from(place.length.0);
+        self.queue.insert(place, index);
+    }
+
+    fn dequeue(&mut self, index: u32) {
+        let place = self.claims[index as usize].place;
+        self.bytes -= usize::from(place.length.0);
+        self.queue.remove(&place);
     }
 
     /// A claim that is not in the queue: the one about this member, or a free one.
     fn index_for(&mut self, about: MemberKey) -> u32 {
         if let Some(&index) = self.by_member.get(&about) {
-            self.queue.remove(&self.claims[index as usize].place);
+            self.dequeue(index);
             return index;
         }
         let index = self.free.pop().unwrap_or_else(|| {
@@ -118,7 +137,7 @@ impl Broadcasts {
 
     pub(crate) fn remove(&mut self, about: MemberKey) {
         if let Some(index) = self.by_member.remove(&about) {
-            self.queue.remove(&self.claims[index as usize].place);
+            self.dequeue(index);
             self.free.push(index);
             self.shrink();
         }
@@ -146,7 +165,7 @@ impl Broadcasts {
                 transmits = place.transmits;
                 continue;
             }
-            self.queue.remove(&place);
+            self.dequeue(index);
             left -= usize::from(place.length.0) + overhead;
             parts += self.claims[index as usize].parts().count();
             self.taken.push(index);
@@ -165,16 +184,18 @@ impl Broadcasts {
 
     /// Puts back what was taken, once more transmitted, but for what has reached `limit`.
     pub(crate) fn put_back(&mut self, limit: u32) {
-        for index in self.taken.drain(..) {
+        let mut taken = std::mem::take(&mut self.taken);
+        for index in taken.drain(..) {
             let claim = &mut self.claims[index as usize];
             claim.place.transmits += 1;
             if claim.place.transmits >= limit {
                 self.by_member.remove(&claim.about);
                 self.free.push(index);
-                continue;
+            } else {
+                self.enqueue(index);
             }
-            self.queue.insert(claim.place, index);
         }
+        self.taken = taken;
         self.shrink();
     }
 }

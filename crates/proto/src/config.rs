@@ -89,6 +89,10 @@ pub struct Rules {
     pub verdicts: Verdicts,
     /// When a goodbye is said.
     pub goodbyes: Goodbyes,
+    /// How many members one node may accuse.
+    pub accusations: Accusations,
+    /// How gossip fits its packets to the path and to what there is to tell.
+    pub gossip: Gossip,
 }
 
 /// How a claim and a belief make the next belief.
@@ -198,6 +202,27 @@ pub enum Goodbyes {
     Receipted,
 }
 
+/// How many members one node may accuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Accusations {
+    /// As many as it fails to hear.
+    Unlimited,
+    /// Eight, and one more every five probe intervals; an accusation that comes true does not count.
+    /// So one sick node does not have thousands refute.
+    Budgeted,
+}
+
+/// How gossip fits its packets to the path and to what there is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gossip {
+    /// Not at all: `gossip_nodes` packets, each as full as it can be.
+    Steady,
+    /// One packet in three is at most 508 bytes long, and so gets through where larger ones vanish.
+    /// While more than two seconds' worth of claims wait, twice as many packets go out, and each claim
+    /// goes into half as many.
+    Adaptive,
+}
+
 /// Whether what was reaped is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tombstones {
@@ -222,6 +247,8 @@ impl Rules {
         hearsay: Hearsay::Accused,
         verdicts: Verdicts::AtDeadline,
         goodbyes: Goodbyes::Sent,
+        accusations: Accusations::Unlimited,
+        gossip: Gossip::Steady,
     };
 
     /// Ours.
@@ -238,6 +265,8 @@ impl Rules {
         hearsay: Hearsay::Asked,
         verdicts: Verdicts::Asked,
         goodbyes: Goodbyes::Receipted,
+        accusations: Accusations::Budgeted,
+        gossip: Gossip::Adaptive,
     };
 }
 

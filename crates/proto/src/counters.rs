@@ -65,6 +65,10 @@ counters! {
     ProbesVoided = "probes_voided",
     /// Accusations of others that started here.
     SuspicionsRaised = "suspicions_raised",
+    /// Accusations not made because too many others were not borne out.
+    AccusationsWithheld = "accusations_withheld",
+    /// Links found degraded: the member answers, and not to direct packets.
+    LinksDegraded = "links_degraded",
     /// Members declared dead here.
     DeathsDeclared = "deaths_declared",
     /// False claims about this node that it answered with a higher incarnation.

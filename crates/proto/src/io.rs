@@ -329,6 +329,24 @@ pub enum Event {
         /// What its application put into the ack.
         payload: Vec<u8>,
     },
+    /// A member answers, but for a while not to direct packets.
+    LinkDegraded {
+        /// Which.
+        member: Member,
+        /// How it is heard.
+        kind: LinkKind,
+        /// Since when.
+        since: Instant,
+    },
+    /// It answers to direct packets again.
+    LinkRestored {
+        /// Which.
+        member: Member,
+        /// How it was heard meanwhile.
+        kind: LinkKind,
+        /// Since when that had been so.
+        since: Instant,
+    },
     /// An attempt to reach somebody who is missing came to its end.
     Reconnect {
         /// Where.
@@ -345,6 +363,26 @@ pub enum Event {
         /// How it went.
         result: Result<Done, RequestError>,
     },
+}
+
+/// How a member is heard that does not answer to direct packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// On streams alone: packets get lost between us and it, and between it and helpers.
+    StreamsOnly,
+    /// By helpers alone: packets get lost between us and it.
+    HelpersOnly,
+}
+
+impl LinkKind {
+    /// A word for it, in lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StreamsOnly => "streams_only",
+            Self::HelpersOnly => "helpers_only",
+        }
+    }
 }
 
 /// Who is looked for at an address.

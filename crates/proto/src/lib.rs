@@ -14,6 +14,7 @@ mod broadcasts;
 mod checkpoint;
 mod config;
 mod counters;
+mod credit;
 mod explain;
 mod formulas;
 mod io;
@@ -35,15 +36,15 @@ mod versions;
 
 pub use checkpoint::CheckpointError;
 pub use config::{
-    Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Goodbyes, Hearsay,
-    Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Tombstones, Verdicts,
-    check_name,
+    Accusations, Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Goodbyes,
+    Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Tombstones,
+    Verdicts, check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{
     Answer, Cause, Change, Command, Content, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input,
-    MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Missing, Output, ProbeReport, Recipient, RequestError,
-    RequestId, Room, SendFailure, Sought, StreamPing, Via,
+    LinkKind, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, Missing, Output, ProbeReport, Recipient,
+    RequestError, RequestId, Room, SendFailure, Sought, StreamPing, Via,
 };
 pub use journal::{
     Advance, Begin, End, Ending, Journal, Origin, RecordingError, Replay, Segment, Step,

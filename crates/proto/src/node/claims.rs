@@ -446,6 +446,15 @@ impl Node {
         self.declare(key, State::Dead, incarnation, local.name(), evidence);
     }
 
+    /// Whom we accused is gone indeed.
+    fn note_accusation_true(&mut self, key: MemberKey) {
+        let local = self.members.local().profile.name();
+        let suspicion = self.suspicions.get(&key);
+        if suspicion.is_some_and(|suspicion| suspicion.accusers().iter().any(|by| **by == *local)) {
+            self.credit.give_back();
+        }
+    }
+
     fn end_suspicion(&mut self, key: MemberKey) {
         if let Some(suspicion) = self.suspicions.remove(&key) {
             self.timers.cancel(Timer::Suspicion(key));
@@ -513,6 +522,7 @@ impl Node {
         from: &str,
         evidence: Evidence,
     ) {
+        self.note_accusation_true(key);
         self.end_suspicion(key);
         let before = self.believe(key, state, incarnation);
         if before.is_live() {

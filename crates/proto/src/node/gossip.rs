@@ -9,7 +9,12 @@ use crate::formulas;
 use crate::law::Belief;
 use crate::members::MemberKey;
 use crate::timers::Timer;
-use crate::{Cause, Change, Counter, Evidence, Instant, Tombstones, Via};
+use crate::{Cause, Change, Counter, Evidence, Gossip, Instant, Tombstones, Via};
+
+/// What gossip sends in this time is no backlog.
+const BUSY: Duration = Duration::from_secs(2);
+/// Bytes of claims in a packet, about.
+const USUAL_PACKET: u128 = 1300;
 
 impl Node {
     /// Spec 9.2. Each chosen member is one transmission.
@@ -19,7 +24,7 @@ impl Node {
             return;
         }
         let mut chosen = std::mem::take(&mut self.scratch.chosen);
-        let count = self.config.gossip_nodes as usize;
+        let count = self.config.gossip_nodes as usize * if self.is_busy() { 2 } else { 1 };
         match self.leaving {
             Leaving::No => {
                 let dead_for = self.config.gossip_to_the_dead_time;
@@ -32,8 +37,18 @@ impl Node {
                 self.members.pick(&mut self.rng, count, |_, _| true, &mut chosen);
             }
         }
-        self.intents.extend(chosen.iter().map(|&to| Intent::Gossip { to }));
+        let adapts = self.config.rules.gossip == Gossip::Adaptive;
+        let is_small = |i: usize| adapts && i % 3 == 2;
+        let gossip = |(i, &to): (usize, &MemberKey)| Intent::Gossip { to, small: is_small(i) };
+        self.intents.extend(chosen.iter().enumerate().map(gossip));
         self.scratch.chosen = chosen;
+    }
+
+    /// Whether more claims wait than gossip sends in two seconds, by the rules that adapt to that.
+    pub(super) fn is_busy(&self) -> bool {
+        let ticks = BUSY.as_nanos() / self.config.gossip_interval.as_nanos().max(1);
+        let usual = u128::from(self.config.gossip_nodes) * ticks * USUAL_PACKET;
+        self.config.rules.gossip == Gossip::Adaptive && self.broadcasts.bytes() as u128 > usual
     }
 
     /// Whoever has nothing to tell sleeps through the ticks. While a suspicion runs it does not: how
@@ -91,6 +106,7 @@ impl Node {
         self.broadcasts.remove(key);
         self.timers.cancel(Timer::Reap(key));
         self.forget_inquiries(key);
+        self.links.remove(&key);
         let told = self.told.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);

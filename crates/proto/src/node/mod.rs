@@ -8,6 +8,7 @@ mod exchanges;
 mod gossip;
 mod inquiries;
 mod leaving;
+mod links;
 mod packets;
 mod probing;
 mod reconnecting;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::awareness::Awareness;
 use crate::broadcasts::Broadcasts;
+use crate::credit::Credit;
 use crate::members::{MemberKey, Members};
 use crate::probe::Probe;
 use crate::rng::Rng;
@@ -36,6 +38,7 @@ use crate::{
 use exchanges::Purpose;
 use inquiries::Inquiry;
 use leaving::Leaving;
+use links::Link;
 use packets::Relay;
 use writing::Intent;
 
@@ -74,6 +77,10 @@ pub struct Node {
     broadcasts: Broadcasts,
     probe: Option<Probe>,
     probe_due: bool,
+    /// Whom to probe next, out of turn.
+    probe_again: Option<MemberKey>,
+    credit: Credit,
+    links: BTreeMap<MemberKey, Link>,
     suspicions: BTreeMap<MemberKey, Suspicion>,
     relays: BTreeMap<SeqNo, Relay>,
     exchanges: BTreeMap<u64, Purpose>,
@@ -143,6 +150,9 @@ impl Node {
             broadcasts: Broadcasts::default(),
             probe: None,
             probe_due: false,
+            probe_again: None,
+            credit: Credit::new(now),
+            links: BTreeMap::new(),
             suspicions: BTreeMap::new(),
             relays: BTreeMap::new(),
             exchanges: BTreeMap::new(),

@@ -37,7 +37,7 @@ impl Node {
         match message {
             Message::Ping(ping) => self.on_ping(from, &ping),
             Message::IndirectPing(ping) => self.on_indirect_ping(from, &ping),
-            Message::Ack(ack) => self.on_ack(&ack, received),
+            Message::Ack(ack) => self.on_ack(from, &ack, received),
             Message::Nack(nack) => self.on_nack(nack),
             Message::Alive(alive) => {
                 self.counters.count(Counter::AlivesReceived);
@@ -107,10 +107,10 @@ impl Node {
         if port == 0 { self.bind_port } else { port }
     }
 
-    fn on_ack(&mut self, ack: &Ack<'_>, received: Instant) {
+    fn on_ack(&mut self, from: SocketAddr, ack: &Ack<'_>, received: Instant) {
         self.counters.count(Counter::AcksReceived);
         if self.probe.as_ref().is_some_and(|probe| probe.seq == ack.seq) {
-            self.on_probe_ack(ack, received);
+            self.on_probe_ack(from, ack, received);
         } else if self.on_inquiry_ack(ack.seq) {
             // It is done.
         } else if let Some(relay) = self.relays.remove(&ack.seq) {

@@ -8,9 +8,10 @@ use mingle_wire::{Ack, Capabilities, State};
 use super::Node;
 use super::exchanges::Purpose;
 use super::writing::Intent;
+use crate::members::MemberKey;
 use crate::probe::{Phase, Probe};
 use crate::timers::Timer;
-use crate::{Cause, Counter, Event, Instant, SendFailure, StreamPing, Via};
+use crate::{Accusations, Cause, Counter, Event, Instant, LinkKind, SendFailure, StreamPing, Via};
 
 impl Node {
     /// Probes do not overlap: a tick during one waits for its end, and further ticks add nothing.
@@ -25,7 +26,9 @@ impl Node {
 
     fn start_probe(&mut self) {
         self.probe_due = false;
-        let Some(target) = self.members.next_to_probe(&mut self.rng) else { return };
+        let again = self.probe_again.take().filter(|&key| self.is_live(key));
+        let target = again.or_else(|| self.members.next_to_probe(&mut self.rng));
+        let Some(target) = target else { return };
         self.counters.count(Counter::Probes);
         let seq = self.next_seq();
         let incarnation = self.members.get(target).incarnation;
@@ -37,7 +40,18 @@ impl Node {
         self.intents.push_back(Intent::Ping { target, seq });
     }
 
-    pub(super) fn on_probe_ack(&mut self, ack: &Ack<'_>, received: Instant) {
+    /// Whoever is accused already may be accused again.
+    fn may_accuse(&mut self, target: MemberKey) -> bool {
+        self.config.rules.accusations == Accusations::Unlimited
+            || self.members.get(target).state != State::Alive
+            || self.credit.take(self.now, self.config.probe_interval)
+    }
+
+    fn is_live(&self, key: MemberKey) -> bool {
+        self.members.holds(key) && self.members.get(key).state.is_live()
+    }
+
+    pub(super) fn on_probe_ack(&mut self, from: SocketAddr, ack: &Ack<'_>, received: Instant) {
         let Some(probe) = self.probe.take() else { return };
         let target = probe.target;
         let tells = self.tells(self.members.get(target).profile.versions());
@@ -47,6 +61,12 @@ impl Node {
             let rtt = received.since(probe.sent);
             let member = self.members.member(target);
             self.emit(Event::Pong { member, rtt, payload: payload.to_vec() });
+        }
+        let place = self.members.get(target).profile.address().socket_addr();
+        if probe.phase == Phase::Direct || from == place {
+            self.link_is_good(target);
+        } else {
+            self.link_is_odd(target, LinkKind::HelpersOnly);
         }
         self.succeed(&probe);
         if let Some(note) = note {
@@ -139,13 +159,18 @@ impl Node {
         let Some(probe) = self.probe.take() else { return };
         if probe.stream == StreamPing::Answered {
             self.counters.count(Counter::ProbesAnsweredOnStream);
+            self.link_is_odd(probe.target, LinkKind::StreamsOnly);
             self.succeed(&probe);
             return;
         }
         self.counters.count(Counter::ProbesFailed);
         self.worsen_health(probe.penalty());
-        let cause = Cause::ProbeFailed(probe.report(self.now));
-        self.accuse(probe.target, probe.incarnation, cause, Via::Own, probe.lag);
+        if self.may_accuse(probe.target) {
+            let cause = Cause::ProbeFailed(probe.report(self.now));
+            self.accuse(probe.target, probe.incarnation, cause, Via::Own, probe.lag);
+        } else {
+            self.counters.count(Counter::AccusationsWithheld);
+        }
         self.end_probe();
     }
 }

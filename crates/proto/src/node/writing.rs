@@ -19,6 +19,9 @@ use crate::{
 /// Parts that a compound can count (spec 2.5).
 const MOST_PARTS: usize = 255;
 
+/// What every IPv4 path lets through in one piece: 576 bytes less the longest header and UDP's.
+const SMALL_PACKET: usize = 508;
+
 /// Something to be put out. Packets are written when they are polled, so that they take along what
 /// is newest.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub(super) enum Intent {
     },
     Gossip {
         to: MemberKey,
+        /// Whether it keeps to what every path lets through.
+        small: bool,
     },
     Tell {
         to: SocketAddr,
@@ -110,7 +115,7 @@ impl Intent {
         match *self {
             Self::Ping { target, .. } | Self::StreamPing { target, .. } => [Some(target), None],
             Self::IndirectPing { helper, target, .. } => [Some(helper), Some(target)],
-            Self::Gossip { to } | Self::Inquiry { to, .. } | Self::Goodbye { to, .. } => {
+            Self::Gossip { to, .. } | Self::Inquiry { to, .. } | Self::Goodbye { to, .. } => {
                 [Some(to), None]
             }
             Self::RelayPing { .. }
@@ -170,7 +175,7 @@ impl Node {
                     Message::Dead(Dead { incarnation, node: name, from: name }).encode(out);
                 }))
             }
-            Intent::Gossip { to } => self.write_gossip(to, room, buffer),
+            Intent::Gossip { to, small } => self.write_gossip(to, small, room, buffer),
             Intent::Tell { to, claim } => {
                 buffer.clear();
                 buffer.extend_from_slice(&claim);
@@ -367,25 +372,39 @@ impl Node {
         self.packet(to, Checksum::Omit, left)
     }
 
-    fn write_gossip(&mut self, to: MemberKey, room: Room, buffer: &mut Vec<u8>) -> Option<Output> {
+    fn write_gossip(
+        &mut self,
+        to: MemberKey,
+        small: bool,
+        room: Room,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Output> {
         let profile = &self.members.get(to).profile;
         let (to, checksum) = (profile.address().socket_addr(), checksum_for(profile.versions()));
-        let left = room.to(to).saturating_sub(COMPOUND_OVERHEAD);
-        self.broadcasts.take(left, PART_OVERHEAD, MOST_PARTS);
+        let most = room.to(to);
+        if small {
+            self.broadcasts.take(SMALL_PACKET - COMPOUND_OVERHEAD, PART_OVERHEAD, MOST_PARTS);
+        }
+        // Where nothing is so short, something long is better than nothing.
+        if self.broadcasts.taken_count() == 0 {
+            let left = most.saturating_sub(COMPOUND_OVERHEAD);
+            self.broadcasts.take(left, PART_OVERHEAD, MOST_PARTS);
+        }
         buffer.clear();
         let mut parts = self.broadcasts.taken().peekable();
         parts.peek()?;
         memberlist::write_packet(parts, buffer);
         self.finish_claims();
         let used = buffer.len() + COMPOUND_OVERHEAD + PART_OVERHEAD;
-        Some(self.packet(to, checksum, room.to(to).saturating_sub(used)))
+        Some(self.packet(to, checksum, most.saturating_sub(used)))
     }
 
     fn finish_claims(&mut self) {
         let sent = self.broadcasts.taken_count() as u64;
         if sent > 0 {
             self.counters.add(Counter::ClaimsSent, sent);
-            self.broadcasts.put_back(self.retransmit_limit());
+            let limit = self.retransmit_limit();
+            self.broadcasts.put_back(if self.is_busy() { limit.div_ceil(2) } else { limit });
             self.note_goodbye();
         }
     }

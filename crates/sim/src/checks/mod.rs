@@ -229,6 +229,8 @@ impl Onlooker for Checks {
             | Event::UserMessage { .. }
             | Event::UserState { .. }
             | Event::Reconnect { .. }
+            | Event::LinkDegraded { .. }
+            | Event::LinkRestored { .. }
             | Event::Pong { .. } => {}
         }
         if !self.is_large {

@@ -20,6 +20,8 @@ pub(super) struct Probing {
 struct Host {
     /// Pings of its own so far.
     pings: u64,
+    /// Whom the last one was for.
+    latest: Option<NameId>,
     /// How often somebody has come to live.
     entries: u64,
     /// The last turn of each member that is live.
@@ -80,8 +82,11 @@ impl Probing {
             return;
         }
         let Some(host) = self.hosts.get_mut(host as usize) else { return };
-        host.pings += 1;
         let whom = names.id(ping.node);
+        // Somebody who was heard in an odd way is pinged again, out of turn.
+        if host.latest.replace(whom) != Some(whom) {
+            host.pings += 1;
+        }
         if host.turns.get(whom.index()).is_some_and(Option::is_some) {
             host.take_turn(whom, view.live_others() as u64);
         }

@@ -1,4 +1,4 @@
-use mingle_proto::{Cause, Change, Config, Evidence, Member, Node};
+use mingle_proto::{Cause, Change, Config, Evidence, Gossip, Member, Node};
 use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
@@ -28,6 +28,9 @@ struct Host {
 struct Sending {
     claim: Claim,
     times: u32,
+    /// Whether it went out as often as it must, which is half as often under load.
+    is_enough: bool,
+    /// Whether it went out as often as it may.
     is_done: bool,
 }
 
@@ -146,9 +149,13 @@ impl Transmits {
         }
         if !self.written.is_empty() {
             let limit = formulas::transmits(config, node.member_count());
+            let bounds = match config.rules.gossip {
+                Gossip::Steady => (limit, limit),
+                Gossip::Adaptive => (limit.div_ceil(2), limit),
+            };
             leave_out_falls(&mut self.written);
             for (i, written) in self.written.iter().enumerate() {
-                host.count(desk, names, *written, limit);
+                host.count(desk, names, *written, bounds);
                 let same = |other: &&Written| other.packet == written.packet;
                 let mut before = self.written[..i].iter().rev().take_while(same);
                 desk.check(Checker::Transmits, before.all(|b| b.about != written.about), || {
@@ -160,7 +167,7 @@ impl Transmits {
         let (queued, unfinished) = (node.queued(), host.unfinished);
         desk.check(Checker::Transmits, unfinished <= queued, || {
             let open = |(at, sending): (usize, &Option<Sending>)| {
-                let sending = sending.filter(|sending| !sending.is_done)?;
+                let sending = sending.filter(|sending| !sending.is_enough)?;
                 Some(format!("{sending:?} about {}", names.name(NameId::at(at))))
             };
             let open: Vec<String> = host.sent.iter().enumerate().filter_map(open).collect();
@@ -172,7 +179,7 @@ impl Transmits {
 impl Host {
     fn forget(&mut self, about: NameId) {
         if let Some(sending) = self.sent.get_mut(about.index()).and_then(Option::take) {
-            self.unfinished -= usize::from(!sending.is_done);
+            self.unfinished -= usize::from(!sending.is_enough);
         }
     }
 
@@ -181,11 +188,18 @@ impl Host {
         if self.sent.len() <= about.index() {
             self.sent.resize(about.index() + 1, None);
         }
-        self.sent[about.index()] = Some(Sending { claim, times: 0, is_done: false });
+        self.sent[about.index()] =
+            Some(Sending { claim, times: 0, is_enough: false, is_done: false });
         self.unfinished += 1;
     }
 
-    fn count(&mut self, desk: &mut Desk, names: &Names, written: Written, limit: u32) {
+    fn count(
+        &mut self,
+        desk: &mut Desk,
+        names: &Names,
+        written: Written,
+        (least, limit): (u32, u32),
+    ) {
         let Written { about, claim, .. } = written;
         let newest = self.sent.get(about.index()).copied().flatten();
         let fits = newest.is_some_and(|newest| newest.claim.may_become(claim));
@@ -202,8 +216,9 @@ impl Host {
         self.forget(about);
         self.set(about, claim);
         let is_done = times >= limit;
-        self.unfinished -= usize::from(is_done);
-        self.sent[about.index()] = Some(Sending { claim, times, is_done });
+        let is_enough = times >= least;
+        self.unfinished -= usize::from(is_enough);
+        self.sent[about.index()] = Some(Sending { claim, times, is_enough, is_done });
     }
 }
 

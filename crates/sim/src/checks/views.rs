@@ -163,6 +163,8 @@ impl View {
             | Event::UserMessage { .. }
             | Event::UserState { .. }
             | Event::Reconnect { .. }
+            | Event::LinkDegraded { .. }
+            | Event::LinkRestored { .. }
             | Event::Completed { .. } => {}
         }
     }

@@ -543,6 +543,8 @@ impl Onlooker for Measures {
             | Event::UserMessage { .. }
             | Event::UserState { .. }
             | Event::Reconnect { .. }
+            | Event::LinkDegraded { .. }
+            | Event::LinkRestored { .. }
             | Event::Pong { .. } => {}
         }
     }

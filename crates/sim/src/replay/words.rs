@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use mingle_proto::{
-    Command, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input, Output, Recipient, SeedKind,
-    SendFailure,
+    Command, Done, Event, Evidence, ExchangeEnd, ExchangeId, Input, LinkKind, Output, Recipient,
+    SeedKind, SendFailure,
 };
 use mingle_wire::{Incarnation, Message, PushPull, State, StreamMessage, memberlist};
 use serde::Serialize;
@@ -118,6 +118,12 @@ impl Line {
             }
             Event::Pong { member, rtt, payload: _ } => {
                 line("pong").name(member.name()).say(format!("answered in {rtt:.1?}"))
+            }
+            Event::LinkDegraded { member, kind, since: _ } => line("degraded")
+                .name(member.name())
+                .say(format!("is heard by {} only", link_in_words(*kind))),
+            Event::LinkRestored { member, kind: _, since: _ } => {
+                line("restored").name(member.name()).say("answers direct packets again")
             }
             Event::Reconnect { to, sought, result } => {
                 let line = line("reconnect").from(*to).say(format!("{}:", sought.as_str()));
@@ -314,6 +320,13 @@ const fn unsent(kind: SendFailure) -> &'static str {
         SendFailure::NoRoom => "the socket's buffer is full",
         SendFailure::Unreachable => "unreachable",
         SendFailure::Other => "the system refused",
+    }
+}
+
+const fn link_in_words(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::StreamsOnly => "streams",
+        LinkKind::HelpersOnly => "helpers",
     }
 }
 

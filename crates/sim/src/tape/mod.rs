@@ -363,6 +363,8 @@ impl Onlooker for Tape {
             | Event::UserMessage { .. }
             | Event::UserState { .. }
             | Event::Reconnect { .. }
+            | Event::LinkDegraded { .. }
+            | Event::LinkRestored { .. }
             | Event::Completed { .. } => (Topic::Events, None),
         };
         let part = Part { about: about.map(str::to_owned), ..Part::new(topic, text) };

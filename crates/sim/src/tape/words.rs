@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mingle_proto::{Cause, Change, Done, Event, Evidence, ExchangeEnd, Sought, Via};
+use mingle_proto::{Cause, Change, Done, Event, Evidence, ExchangeEnd, LinkKind, Sought, Via};
 use mingle_wire::{
     Address, Alive, Dead, IndirectPing, Message, Nack, NodeState, Ping, StreamMessage, Suspect,
     memberlist,
@@ -117,6 +117,16 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
         }
         Event::UserState { .. } => return None,
         Event::Pong { member, rtt, .. } => format!("{} answered in {rtt:.1?}", member.name()),
+        Event::LinkDegraded { member, kind, since: _ } => {
+            let way = match kind {
+                LinkKind::StreamsOnly => "on streams",
+                LinkKind::HelpersOnly => "by helpers",
+            };
+            format!("hears {} only {way}", member.name())
+        }
+        Event::LinkRestored { member, .. } => {
+            format!("hears {} by direct packets again", member.name())
+        }
         Event::Reconnect { to, sought, result } => {
             let whom = match sought {
                 Sought::Seed => "a seed",

@@ -194,6 +194,8 @@ impl Oracle {
             | Event::UserMessage { .. }
             | Event::UserState { .. }
             | Event::Reconnect { .. }
+            | Event::LinkDegraded { .. }
+            | Event::LinkRestored { .. }
             | Event::Pong { .. } => {}
         }
     }
