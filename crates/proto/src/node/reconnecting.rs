@@ -69,8 +69,8 @@ impl Node {
         if self.config.rules.reconnects == Reconnects::LeftToUsers || self.leaving != Leaving::No {
             return;
         }
-        self.reconnect_pause = self.config.probe_interval.min(self.config.reconnect_interval);
         if self.timers.deadline(Timer::Reconnect).is_none() {
+            self.reconnect_pause = self.config.probe_interval.min(self.config.reconnect_interval);
             let alone = self.members.live_others() == 0;
             let at = if alone { self.now } else { self.after_pause() };
             self.timers.set(Timer::Reconnect, at);

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use mingle_proto::Node;
+use mingle_proto::{Gossip as GossipRules, Node};
 use mingle_wire::Message;
 
 use super::desk::{Checker, Desk};
@@ -26,7 +26,12 @@ impl Gossip {
         if self.to.is_empty() {
             return;
         }
-        let most = node.config().gossip_nodes as usize;
+        let most = node.config().gossip_nodes as usize
+            * match node.config().rules.gossip {
+                GossipRules::Steady => 1,
+                // Under load.
+                GossipRules::Adaptive => 2,
+            };
         let own = node.local().address().socket_addr();
         let to = &mut self.to;
         to.sort_unstable();
