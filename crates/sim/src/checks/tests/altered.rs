@@ -144,7 +144,9 @@ fn verdicts_without_their_suspicion_are_found() {
                 });
             }),
             ("no suspicion", |calls| {
-                let at = event(calls, Change::Suspected, |_, _| true);
+                let at = event(calls, Change::Failed, |_, evidence| {
+                    matches!(evidence.cause, Cause::SuspicionExpired { .. })
+                });
                 let (host, whom) = subject(&calls[at]);
                 calls.retain(|call| {
                     let of_it =

@@ -71,6 +71,17 @@ do = "forge"
 to = "1"
 claim = "left"
 about = 0
+[[fault]]
+at = "120s"
+do = "wall_clock"
+nodes = "4"
+seconds = -1000000000
+[[fault]]
+at = "121s"
+do = "crash"
+nodes = "4"
+for = "1s"
+memory = "lost"
 "#;
 
 /// A world's history, and what came of it.

@@ -175,7 +175,9 @@ fn gossip_to_one_member_twice_is_found() {
 fn corrections_without_a_pause_are_found() {
     let twice: Alteration = |calls| {
         let at = packet(calls, |message, input| {
-            matches!((message, input), (Message::Dead(_), What::Packet { .. }))
+            let is_claim =
+                matches!(message, Message::Dead(_) | Message::Suspect(_) | Message::Alive(_));
+            is_claim && matches!(input, What::Packet { .. } | What::Opened { .. })
         });
         again(calls, at);
     };
