@@ -88,7 +88,7 @@ const USAGES: [&str; 24] = [
     "count HOSTS COUNTER...",
     "crash HOSTS [machine]",
     "cut HOSTS HOSTS [packets|streams] [one-way]",
-    "forge alive|moved|suspect|dead|left HOST to HOSTS [incarnation=N] [by=NAME]",
+    "forge alive|moved|suspect|dead|left HOST to HOSTS [incarnation=N] [by=NAME] [own]",
     "freeze HOSTS",
     "go HOSTS",
     "heal",

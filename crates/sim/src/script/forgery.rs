@@ -17,6 +17,8 @@ pub(super) struct Forgery {
     incarnation: Option<Incarnation>,
     /// Who is said to claim it.
     by: String,
+    /// Whether the packet seems to come from the subject's address.
+    is_own: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ impl Forgery {
     pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, String> {
         let incarnation = words.incarnation_option()?;
         let by = words.option("by").unwrap_or("nobody").to_owned();
+        let is_own = words.flag("own");
         let claim = match words.next()? {
             "alive" => Claim::Alive,
             "moved" => Claim::Moved,
@@ -43,7 +46,7 @@ impl Forgery {
         };
         let about = command::host(words.next()?)?;
         words.expect("to")?;
-        Ok(Self { to: command::hosts(words)?, about, claim, incarnation, by })
+        Ok(Self { to: command::hosts(words)?, about, claim, incarnation, by, is_own })
     }
 
     /// What it is in a scenario.
@@ -78,6 +81,6 @@ impl Forgery {
         };
         let mut body = Vec::new();
         message.encode(&mut body);
-        world.forge(to, NOWHERE, &body);
+        world.forge(to, if self.is_own { address } else { NOWHERE }, &body);
     }
 }
