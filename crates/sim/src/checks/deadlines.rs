@@ -183,6 +183,7 @@ impl Host {
     fn grant(&mut self, lag: Duration, step: u64) {
         for suspicion in self.suspicions.values_mut().filter(|it| it.step < step) {
             suspicion.granted = suspicion.granted.saturating_add(lag);
+            suspicion.spared = suspicion.spared + lag;
             suspicion.set_end();
         }
         self.first = None;
