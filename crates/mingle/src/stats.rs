@@ -74,6 +74,8 @@ tallies! {
     UserStatesMissed = "user_states_missed",
     /// Notices that slow subscribers did not get.
     NoticesMissed = "notices_missed",
+    /// Decisions that the flight recorder does not have any more, because newer ones took their room.
+    DecisionsDropped = "decisions_dropped",
     /// Bytes written into recordings.
     RecordedBytes = "recorded_bytes",
     /// Gaps in recordings: the disk was slower than what came, or one message too large.
