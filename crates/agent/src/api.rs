@@ -36,6 +36,9 @@ pub(crate) struct SelfView {
     /// The health score; 0 is healthy.
     pub(crate) health: u64,
     pub(crate) members: MemberCounts,
+    /// Of older agents nothing is known.
+    #[serde(default)]
+    pub(crate) missing: MissingView,
     pub(crate) view: ViewSummary,
     pub(crate) encrypted: bool,
     pub(crate) label: Option<String>,
@@ -75,6 +78,23 @@ pub(crate) struct ViewSummary {
     pub(crate) version: u64,
     /// 16 hexadecimal digits; equal on agents that see the same live members saying the same.
     pub(crate) fingerprint: String,
+    /// How many of `told` see the same as this agent.
+    #[serde(default)]
+    pub(crate) agreeing: u64,
+    /// How many live members have told what they see; only mingle nodes do.
+    #[serde(default)]
+    pub(crate) told: u64,
+}
+
+/// How many are missing from the cluster, as far as the agent knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MissingView {
+    /// Members that failed and did not leave.
+    pub(crate) failed: u64,
+    /// Addresses of `--join` and `--retry-join` at which no live member is.
+    pub(crate) seeds: u64,
+    /// Addresses of members of before a restart at which nobody has answered yet.
+    pub(crate) remembered: u64,
 }
 
 /// Where the agent listens.
@@ -120,6 +140,157 @@ pub(crate) struct LeaveAnswer {
     /// The members that confirmed it.
     pub(crate) confirmed: Vec<String>,
     pub(crate) error: Option<String>,
+}
+
+/// What `GET /v1/members/{name}/why` gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WhyView {
+    pub(crate) name: String,
+    /// Whether the name is the agent's own.
+    pub(crate) itself: bool,
+    /// RFC 3339, by the agent's clock, as all times here.
+    pub(crate) now: String,
+    /// Nothing for a member that was forgotten.
+    pub(crate) member: Option<MemberView>,
+    /// For how long it has been in its state.
+    pub(crate) state_seconds: Option<u64>,
+    /// The oldest first.
+    pub(crate) timeline: Vec<DecisionView>,
+    /// What happened to the agent itself at that time.
+    pub(crate) ourselves: Vec<DecisionView>,
+    /// Sentences that follow from the evidence, for people.
+    pub(crate) hints: Vec<String>,
+    pub(crate) dropped: Option<DroppedView>,
+}
+
+/// What `GET /v1/recorder` gives.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecorderView {
+    pub(crate) now: String,
+    /// The oldest first.
+    pub(crate) decisions: Vec<DecisionView>,
+    pub(crate) dropped: Option<DroppedView>,
+}
+
+/// Decisions that are not recorded any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DroppedView {
+    pub(crate) count: u64,
+    /// When the last of them was made.
+    pub(crate) until: String,
+}
+
+/// One decision. It has the field that is named after its `kind`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DecisionView {
+    /// Of what was repeated, the last time.
+    pub(crate) at: String,
+    pub(crate) first: String,
+    pub(crate) times: u64,
+    pub(crate) kind: String,
+    /// One sentence, for people; names in it are quoted and escaped.
+    pub(crate) text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) member: Option<ChangeView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conflict: Option<ConflictView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refuted: Option<RefutedView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<HealthView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) late_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reconnect: Option<ReconnectView>,
+}
+
+/// A change of what is believed of a member: as it is after it, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeView {
+    pub(crate) name: String,
+    pub(crate) change: String,
+    pub(crate) state: String,
+    pub(crate) incarnation: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) evidence: EvidenceView,
+}
+
+/// Two nodes of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ConflictView {
+    pub(crate) name: String,
+    pub(crate) held: SocketAddr,
+    pub(crate) claimed: SocketAddr,
+}
+
+/// Something untrue about the agent, and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RefutedView {
+    /// Of the agent, from then on.
+    pub(crate) incarnation: u32,
+    pub(crate) evidence: EvidenceView,
+}
+
+/// A change of the agent's health score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HealthView {
+    pub(crate) before: u32,
+    pub(crate) score: u32,
+}
+
+/// An attempt to reach somebody who is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReconnectView {
+    pub(crate) to: SocketAddr,
+    /// `seed`, `remembered` or `failed`.
+    pub(crate) sought: String,
+    /// Nothing when somebody answered.
+    pub(crate) error: Option<String>,
+}
+
+/// Why a belief changed. What only some causes have is left out with the others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EvidenceView {
+    pub(crate) cause: String,
+    /// That the claim was about.
+    pub(crate) incarnation: u32,
+    /// Nothing for a member that was unknown.
+    pub(crate) before: Option<String>,
+    /// `own`, `packet` or `stream`.
+    pub(crate) via: String,
+    pub(crate) peer: Option<SocketAddr>,
+    /// How long before it had last answered the agent; nothing if it never did.
+    pub(crate) last_ack_ms: Option<f64>,
+    /// How late the agent's own timers ran at the worst.
+    pub(crate) lag_ms: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accusers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) declared_by: Option<String>,
+    /// How long the suspicion ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ran_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) probe: Option<ProbeView>,
+    /// The state in a peer's view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) heard: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) superseded_at: Option<SocketAddr>,
+}
+
+/// What a failed probe tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProbeView {
+    pub(crate) waited_ms: f64,
+    pub(crate) helpers: u32,
+    /// How many of them can say that it did not answer them either.
+    pub(crate) nacks_expected: u32,
+    pub(crate) nacks: u32,
+    /// `not_tried`, `silent`, `failed` or `answered`.
+    pub(crate) stream: String,
+    /// The agent's health score when the probe began.
+    pub(crate) health: u32,
 }
 
 /// An error, after RFC 9457.

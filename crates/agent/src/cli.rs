@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{endpoint, size};
@@ -71,6 +72,15 @@ pub(crate) enum Command {
     Leave(LeaveArgs),
     /// Show the agent itself: addresses, health, warnings
     Info(InfoArgs),
+    /// Say why a member is in its state: what happened, who said so, and on what ground
+    ///
+    /// First what is so now, then what this agent decided and heard of the member, the oldest first,
+    /// with the evidence: who accused it, what was tried to reach it, when it last answered, and how
+    /// late this agent's own timers were. Hints come last. Without a name it is about the agent itself.
+    ///
+    /// An agent keeps its last 256 decisions, and of each member the reason for its state. It is one
+    /// agent's evidence: the one that accused a member first knows most.
+    Why(WhyArgs),
     /// Make a key for --encrypt or a keyring file
     Keygen(KeygenArgs),
 }
@@ -285,6 +295,25 @@ Examples:
   mingle info
   mingle info --json")]
 pub(crate) struct InfoArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the object that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `mingle why`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle why db-3
+  mingle why db-3 --http 127.0.0.1:7375
+  mingle why db-3 --json
+  mingle why")]
+pub(crate) struct WhyArgs {
+    /// The member [default: the agent itself]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
     /// Print the object that the API gives

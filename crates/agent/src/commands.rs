@@ -3,7 +3,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::api::{
-    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, SelfView, StateFileView,
+    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, MissingView, SelfView,
+    StateFileView, ViewSummary,
 };
 use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, MembersArgs};
 use crate::client::Client;
@@ -11,7 +12,7 @@ use crate::exit::Failure;
 use crate::output::{self, escape};
 
 /// How long to wait for an answer that needs no network.
-const AT_ONCE: Duration = Duration::from_secs(10);
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 /// How long to wait for a join or a goodbye; above what the agent allows itself.
 const AFTER_TALKS: Duration = Duration::from_secs(65);
 
@@ -141,6 +142,8 @@ fn info_text(view: &SelfView) -> String {
                 escape(&view.view.fingerprint)
             ),
         ),
+        ("agreement", agreement(&view.view)),
+        ("missing", missing(view.missing)),
         ("encryption", (if view.encrypted { "on" } else { "off" }).to_owned()),
         ("label", view.label.as_deref().map_or_else(|| "-".to_owned(), escape)),
         ("profile", escape(&view.profile)),
@@ -156,6 +159,21 @@ fn info_text(view: &SelfView) -> String {
         let _ = writeln!(text, "{:<10}  {}", "warning", escape(warning));
     }
     text
+}
+
+fn agreement(view: &ViewSummary) -> String {
+    match view.told {
+        0 => "nobody has told its view".to_owned(),
+        told => format!("agreed by {} of {told} members that told their view", view.agreeing),
+    }
+}
+
+fn missing(missing: MissingView) -> String {
+    let MissingView { failed, seeds, remembered } = missing;
+    if failed + seeds + remembered == 0 {
+        return "nobody".to_owned();
+    }
+    format!("{failed} failed, {seeds} seeds, {remembered} remembered")
 }
 
 fn state_file(file: &StateFileView) -> String {

@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod endpoint;
 mod exit;
+mod hints;
 mod http;
 mod joining;
 mod keys;
@@ -15,6 +16,7 @@ mod plan;
 mod ready;
 mod signals;
 mod size;
+mod why;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Join(args) => commands::join(args)?,
         Command::Leave(args) => commands::leave(&args)?,
         Command::Info(args) => commands::info(&args)?,
+        Command::Why(args) => why::why(&args)?,
         Command::Keygen(args) => keys::generate(&args)?,
     }
     Ok(ExitCode::SUCCESS)

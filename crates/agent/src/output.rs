@@ -36,6 +36,19 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// Text in which what peers chose is quoted and escaped already, as it may stand in a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_printable(character) {
+            printable.push(character);
+        } else {
+            printable.extend(character.escape_debug());
+        }
+    }
+    printable
+}
+
 /// Whether a character shows itself, and does nothing to the terminal or to the text around it.
 fn is_printable(character: char) -> bool {
     matches!(character, '\\' | '"' | '\'') || character.escape_debug().len() == 1
@@ -133,11 +146,21 @@ fn width(cell: &str) -> usize {
 
 /// A moment as RFC 3339 spells it, in UTC and to the second.
 pub(crate) fn timestamp(moment: SystemTime) -> String {
+    date_and_time(moment) + "Z"
+}
+
+/// The same to the millisecond.
+pub(crate) fn timestamp_millis(moment: SystemTime) -> String {
+    let millis = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
+    format!("{}.{millis:03}Z", date_and_time(moment))
+}
+
+fn date_and_time(moment: SystemTime) -> String {
     let seconds = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day so many days after 1970-01-01. Counts in years that begin in March, so that
@@ -177,6 +200,8 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(escape(text), expected, "{text:?}");
+            assert_eq!(printable(expected), expected, "{text:?}");
+            assert!(printable(text).chars().all(is_printable), "{text:?}");
         }
     }
 
@@ -211,5 +236,7 @@ mod tests {
         for (seconds, expected) in table {
             assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
         }
+        let moment = UNIX_EPOCH + Duration::from_millis(1_709_251_200_007);
+        assert_eq!(timestamp_millis(moment), "2024-03-01T00:00:00.007Z");
     }
 }

@@ -14,8 +14,8 @@ use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
-    Builder, LeaveError, Member, Messages, MetaError, Notices, PeerStates, SendError, StateFile,
-    Stats, Watch,
+    Builder, Decision, Dropped, LeaveError, Member, Messages, MetaError, Notices, PeerStates,
+    SendError, StateFile, Stats, Watch, Why,
 };
 
 /// The handle of one running node. Cheap to clone, and usable from any thread.
@@ -71,6 +71,26 @@ impl Cluster {
     #[must_use]
     pub fn member(&self, name: &str) -> Option<Arc<Member>> {
         self.shared.view.member(name)
+    }
+
+    /// Why this node believes what it believes of the member of this name, this node itself included;
+    /// `None` when nothing is known of the name. Waits for nothing.
+    #[must_use]
+    pub fn why(&self, name: &str) -> Option<Why> {
+        Why::of(&self.shared, name)
+    }
+
+    /// The last decisions of this node, at most 256 and 256 KiB of them, the oldest first. When there
+    /// is no room for a new one, the oldest of the commonest kind goes.
+    #[must_use]
+    pub fn recorder(&self) -> Vec<Decision> {
+        self.shared.flight.read().decisions
+    }
+
+    /// What [`Cluster::recorder`] does not have any more; `None` while it has everything.
+    #[must_use]
+    pub fn dropped_decisions(&self) -> Option<Dropped> {
+        self.shared.flight.read().dropped
     }
 
     /// The last round trip time of a direct ping to this member.
@@ -379,6 +399,15 @@ impl From<SocketAddr> for Recipient {
     }
 }
 
+impl<'a> From<&'a Recipient> for mingle_proto::Recipient<'a> {
+    fn from(recipient: &'a Recipient) -> Self {
+        match recipient {
+            Recipient::Member(name) => Self::Member(name),
+            Recipient::Address(address) => Self::Address(*address),
+        }
+    }
+}
+
 /// A user message that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -415,7 +444,8 @@ pub enum Notice {
         /// What its application put into the ack.
         payload: Arc<[u8]>,
     },
-    /// Another node claims the name of a member that is not known to be gone.
+    /// Another node claims the name of a member that still answers to it, or claims it at the
+    /// incarnation at which the member has it. One for each time that this is found.
     Conflict {
         /// The name.
         name: Arc<str>,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mingle_proto::{
-    Answer, Content, Done, ExchangeEnd, ExchangeId, Input, Instant, Node, Output, Recipient as To,
-    Reconnects, RequestError, RequestId, Room, SeedKind, SendFailure, Sought,
+    Answer, Content, Counter, Done, ExchangeEnd, ExchangeId, Input, Instant, Node, Output,
+    RequestError, RequestId, Room, SeedKind, SendFailure, Sought,
 };
 use mingle_wire::{Checksum, OpenError, Scratch, StreamError, memberlist};
 use tokio::sync::{mpsc, oneshot};
@@ -18,8 +18,11 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::clock::Clock;
 use crate::cluster::{Failed, Message, Notice, PeerState, Recipient, Reply};
+use crate::conflicts::Conflicts;
+use crate::decision::Decided;
 use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
 use crate::flag::Flag;
+use crate::flight::FlightRecorder;
 use crate::join;
 use crate::member::{LastRtt, Member};
 use crate::nonces::Nonces;
@@ -27,7 +30,7 @@ use crate::queue::{Topic, lock};
 use crate::recorder::{self, Recorder};
 use crate::refusals::Refusals;
 use crate::sealer::Sealer;
-use crate::seeds;
+use crate::seeds::Seeds;
 use crate::state::{self, Keeper};
 use crate::stats::{Stats, Tallies, Tally};
 use crate::transport::Transport;
@@ -56,6 +59,9 @@ pub(crate) struct Shared {
     pub(crate) local_addr: SocketAddr,
     pub(crate) join_port: u16,
     pub(crate) view: View,
+    /// The last decisions, for those who ask why.
+    pub(crate) flight: FlightRecorder,
+    pub(crate) conflicts: Conflicts,
     pub(crate) messages: Topic<Message>,
     pub(crate) user_states: Topic<PeerState>,
     pub(crate) notices: Topic<Notice>,
@@ -146,14 +152,14 @@ const MAX_COMMANDS: usize = 256;
 /// Starts the driver, and gives the first handle.
 pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     let Launch { node, clock, sealer, join_port, packet_size, record, state, .. } = launch;
-    let (seeds, remembered, retry_interval) =
-        (launch.seeds, launch.remembered, launch.retry_interval);
     let local = node.local();
     let shared = Arc::new(Shared {
         name: local.name().to_owned(),
         local_addr: transport.local_addr(),
         join_port,
         view: View::new(Member::new(&local, LastRtt::default(), &clock)),
+        flight: FlightRecorder::default(),
+        conflicts: Conflicts::default(),
         messages: Topic::new(),
         user_states: Topic::new(),
         notices: Topic::new(),
@@ -168,24 +174,17 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         last_stats: Mutex::default(),
     });
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
-    let mut helpers = JoinSet::new();
-    let weak = sender.downgrade();
-    match node.config().rules.reconnects {
-        Reconnects::BuiltIn if seeds.is_empty() => {}
-        Reconnects::BuiltIn => {
-            helpers.spawn(seeds::keep(weak, seeds, join_port, retry_interval));
-        }
-        Reconnects::LeftToUsers if seeds.is_empty() && remembered.is_empty() => {}
-        Reconnects::LeftToUsers => {
-            let remembered = remembered.iter().map(ToString::to_string);
-            let seeds = seeds.into_iter().chain(remembered).collect();
-            helpers.spawn(join::join_seeds(weak, seeds, join_port, retry_interval));
-        }
-    }
+    let seeds = Seeds {
+        given: launch.seeds,
+        remembered: &launch.remembered,
+        default_port: join_port,
+        interval: launch.retry_interval,
+    };
+    let helpers = seeds.start(node.config().rules.reconnects, sender.downgrade());
     let start = |plan| Recorder::start(plan, &shared.name, &clock, Arc::clone(&shared));
     let driver = Driver {
         recorder: record.map(start),
-        remembered,
+        remembered: launch.remembered,
         attempts: 0,
         keeper: state.map(|plan| Keeper::start(plan, &shared)),
         node,
@@ -349,7 +348,11 @@ impl<T: Transport> Driver<T> {
         self.take_steps();
         self.lag = now.since(due);
         self.worst_lag = self.worst_lag.max(self.lag);
+        let late = self.node.counters().get(Counter::LateWakeups);
         self.handle(now, Input::Timeout);
+        if self.node.counters().get(Counter::LateWakeups) > late {
+            self.record(Decided::Late { by: self.lag });
+        }
     }
 
     /// One input, and then all outputs.
@@ -462,15 +465,17 @@ impl<T: Transport> Driver<T> {
     /// An attempt of the node to reach somebody who is missing. In vain is the rule while they are down,
     /// but who has met nobody at all wants to know why: at the first, second, fourth, ... time.
     fn on_reconnect(&mut self, to: SocketAddr, sought: Sought, result: Result<Done, RequestError>) {
-        let sought = sought.as_str();
         let detail = self.detail;
         let error = match result {
             Ok(done) => {
-                info!(%to, sought, ?done, "reconnected");
+                info!(%to, sought = sought.as_str(), ?done, "reconnected");
+                self.record(Decided::Reconnect { to, sought, error: None });
                 return self.shared.joined.settle(true);
             }
             Err(error) => join::JoinError::from(Failed { error, detail }),
         };
+        self.record(Decided::Reconnect { to, sought, error: Some(error.cut_off()) });
+        let sought = sought.as_str();
         self.attempts += 1;
         let alone = self.node.live_count() <= 1;
         if alone && self.attempts.is_power_of_two() {
@@ -479,6 +484,10 @@ impl<T: Transport> Driver<T> {
         } else {
             debug!(%to, sought, %error, "nobody there yet");
         }
+    }
+
+    fn record(&self, what: Decided) {
+        events::record(&self.shared, self.clock.system_time(self.clock.now()), what);
     }
 
     /// What the node need not know.
@@ -771,14 +780,5 @@ fn kind_of(error: &io::Error) -> SendFailure {
         | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::AddrNotAvailable => SendFailure::Unreachable,
         _ => SendFailure::Other,
-    }
-}
-
-impl<'a> From<&'a Recipient> for To<'a> {
-    fn from(recipient: &'a Recipient) -> Self {
-        match recipient {
-            Recipient::Member(name) => Self::Member(name),
-            Recipient::Address(address) => Self::Address(*address),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use mingle_proto::{Change, Event, Evidence};
 use mingle_wire::State;
@@ -9,22 +10,26 @@ use tracing::{debug, field, info, warn};
 
 use crate::clock::Clock;
 use crate::cluster::{Message, Notice, PeerState};
+use crate::decision::{Decided, MemberChange};
 use crate::driver::Shared;
 use crate::member::Member;
 use crate::queue::Published;
 use crate::stats::Tally;
 
 pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
+    let at = clock.system_time(clock.now());
     match event {
         Event::Member { change, member, evidence } => {
-            changed(shared, change, &member, evidence, clock);
+            let evidence = Arc::new(evidence);
+            changed(shared, at, Changed { change, member, evidence }, clock);
         }
         Event::Conflict { member, other } => {
             let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
-            conflict(shared, member.name(), held, claimed);
+            conflict(shared, at, member.name(), held, claimed);
         }
         Event::Health { score } => {
             debug!(score, "health");
+            shared.tallies.add(Tally::DecisionsDropped, shared.flight.record_health(at, score));
             let published = shared.notices.publish(0, || Notice::Health { score });
             count(shared, published, None, Tally::NoticesMissed);
         }
@@ -58,7 +63,9 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
                 lag = ?evidence.lag,
                 "refuted"
             );
-            let refuted = || Notice::Refuted { incarnation, evidence: Arc::new(evidence) };
+            let evidence = Arc::new(evidence);
+            record(shared, at, Decided::Refuted { incarnation, evidence: Arc::clone(&evidence) });
+            let refuted = || Notice::Refuted { incarnation, evidence };
             let published = shared.notices.publish(0, refuted);
             count(shared, published, None, Tally::NoticesMissed);
         }
@@ -85,13 +92,20 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
     }
 }
 
-fn changed(
-    shared: &Shared,
+/// Keeps a decision for those who ask why.
+pub(crate) fn record(shared: &Shared, at: SystemTime, what: Decided) {
+    shared.tallies.add(Tally::DecisionsDropped, shared.flight.record(at, what));
+}
+
+/// A change of what is believed of a member.
+struct Changed {
     change: Change,
-    member: &mingle_proto::Member,
-    evidence: Evidence,
-    clock: &Clock,
-) {
+    member: mingle_proto::Member,
+    evidence: Arc<Evidence>,
+}
+
+fn changed(shared: &Shared, at: SystemTime, changed: Changed, clock: &Clock) {
+    let Changed { change, member, evidence } = changed;
     match change {
         Change::Renewed => {
             debug!(member = ?member.name(), incarnation = %member.incarnation, "renewed");
@@ -118,14 +132,27 @@ fn changed(
     let known = shared.view.member(member.name());
     let same_place = known.filter(|known| known.address == member.address().socket_addr());
     let rtt = same_place.map(|known| known.rtt.clone()).unwrap_or_default();
-    let member = Member::new(member, rtt, clock);
-    let dropped = shared.view.publish(change, member, Arc::new(evidence));
+    let member = Arc::new(Member::new(&member, rtt, clock));
+    let reason = MemberChange::new(change, &member, Arc::clone(&evidence));
+    record(shared, at, Decided::Member(reason));
+    let dropped = shared.view.publish(at, change, member, evidence);
     shared.tallies.add(Tally::WatchChangesMissed, dropped);
 }
 
-fn conflict(shared: &Shared, name: &str, held: SocketAddr, claimed: SocketAddr) {
-    warn!(name = ?name, %held, %claimed, "two nodes claim one name; give one of them another");
-    let notice = || Notice::Conflict { name: name.into(), held, claimed };
+fn conflict(shared: &Shared, at: SystemTime, name: &str, held: SocketAddr, claimed: SocketAddr) {
+    let name: Arc<str> = name.into();
+    match shared.conflicts.note(&name, Instant::now()) {
+        Some(times) => warn!(
+            ?name,
+            %held,
+            %claimed,
+            times,
+            "two nodes claim one name; give one of them another"
+        ),
+        None => debug!(?name, %held, %claimed, "two nodes claim one name, as told"),
+    }
+    record(shared, at, Decided::Conflict { name: Arc::clone(&name), held, claimed });
+    let notice = || Notice::Conflict { name, held, claimed };
     let published = shared.notices.publish(0, notice);
     count(shared, published, None, Tally::NoticesMissed);
 }

@@ -74,6 +74,26 @@ pub enum JoinError {
     Stopped,
 }
 
+/// Bytes of a peer's words that are kept.
+const MAX_WORDS: usize = 256;
+
+impl JoinError {
+    /// The same with no more of a peer's words than may be kept.
+    pub(crate) fn cut_off(&self) -> Self {
+        match self {
+            Self::Remote { text } => {
+                let end = text.floor_char_boundary(MAX_WORDS);
+                Self::Remote { text: text[..end].to_owned() }
+            }
+            Self::Unreachable { .. }
+            | Self::Unanswered
+            | Self::Refused { .. }
+            | Self::Request(_)
+            | Self::Stopped => self.clone(),
+        }
+    }
+}
+
 impl From<Failed> for JoinError {
     fn from(failed: Failed) -> Self {
         match (failed.error, failed.detail) {

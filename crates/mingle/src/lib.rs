@@ -50,12 +50,15 @@ mod bind;
 mod builder;
 mod clock;
 mod cluster;
+mod conflicts;
+mod decision;
 mod driver;
 mod error;
 mod events;
 mod exchange;
 mod files;
 mod flag;
+mod flight;
 mod join;
 mod member;
 mod nonces;
@@ -68,18 +71,21 @@ mod state;
 mod stats;
 pub mod transport;
 mod view;
+mod why;
 
 pub use address::{JoinAddress, ResolveError};
 pub use advertise::{Advertise, AdvertiseParseError};
 pub use bind::{BindAddress, BindParseError, DEFAULT_PORT};
 pub use builder::Builder;
 pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
+pub use decision::{Decided, Decision, DecisionKind, MemberChange};
 pub use error::{LeaveError, MetaError, SendError, StartError};
+pub use flight::Dropped;
 pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
 pub use member::Member;
 pub use mingle_proto::{
     Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, LinkKind,
-    Missing, ProbeReport, RequestError, Rules, StreamPing, Via,
+    Missing, ProbeReport, RequestError, Rules, Sought, StreamPing, Via,
 };
 pub use mingle_wire::{
     Capabilities, Delegate, Incarnation, Key, KeyError, Keyring, Label, MAX_META, Mark, State,
@@ -89,6 +95,7 @@ pub use queue::{Item, Subscription};
 pub use state::StateFile;
 pub use stats::{Kind, Stat, Stats};
 pub use view::{Diff, Snapshot, Update, Watch};
+pub use why::Why;
 
 /// User messages as they come in.
 pub type Messages = Subscription<Message>;

@@ -5,14 +5,51 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mingle_proto::Reconnects;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::driver::Command;
-use crate::{JoinAddress, ResolveError};
+use crate::{JoinAddress, ResolveError, join};
+
+/// Where a node looks for others from its start on.
+pub(crate) struct Seeds<'a> {
+    /// As they are configured.
+    pub(crate) given: Vec<String>,
+    /// Where members were before a restart.
+    pub(crate) remembered: &'a [SocketAddr],
+    pub(crate) default_port: u16,
+    pub(crate) interval: Duration,
+}
+
+impl Seeds<'_> {
+    /// Starts the task that looks names up, where there is something to look up.
+    pub(crate) fn start(
+        self,
+        reconnects: Reconnects,
+        commands: mpsc::WeakSender<Command>,
+    ) -> JoinSet<()> {
+        let Self { given, remembered, default_port, interval } = self;
+        let mut tasks = JoinSet::new();
+        match reconnects {
+            Reconnects::BuiltIn if given.is_empty() => {}
+            Reconnects::BuiltIn => {
+                tasks.spawn(keep(commands, given, default_port, interval));
+            }
+            Reconnects::LeftToUsers if given.is_empty() && remembered.is_empty() => {}
+            Reconnects::LeftToUsers => {
+                let remembered = remembered.iter().map(ToString::to_string);
+                let seeds = given.into_iter().chain(remembered).collect();
+                tasks.spawn(join::join_seeds(commands, seeds, default_port, interval));
+            }
+        }
+        tasks
+    }
+}
 
 /// Tells the node where its seeds are, at once and after each look-up that gave something else.
-pub(crate) async fn keep(
+async fn keep(
     commands: mpsc::WeakSender<Command>,
     given: Vec<String>,
     default_port: u16,

@@ -74,6 +74,8 @@ tallies! {
     UserStatesMissed = "user_states_missed",
     /// Notices that slow subscribers did not get.
     NoticesMissed = "notices_missed",
+    /// Decisions that the flight recorder does not have any more, because newer ones took their room.
+    DecisionsDropped = "decisions_dropped",
     /// Bytes written into recordings.
     RecordedBytes = "recorded_bytes",
     /// Gaps in recordings: the disk was slower than what came, or one message too large.
@@ -190,6 +192,22 @@ impl Stats {
         self.gauge("view_fingerprint", help, node.view_fingerprint());
         let help = "The health score; 0 is healthy.";
         self.gauge("health_score", help, node.health().into());
+        let (same, told) = node.agreement();
+        let help =
+            "Live members whose last ack told the same view as ours; only mingle nodes tell.";
+        self.gauge("view_agreeing", help, size(same));
+        let help = "Live members whose last ack told which view they have.";
+        self.gauge("view_told", help, size(told));
+        let missing = node.missing();
+        self.gauge(
+            "missing_failed",
+            "Members that failed and did not leave.",
+            size(missing.failed),
+        );
+        let help = "Configured seeds at whose address no live member is.";
+        self.gauge("missing_seeds", help, size(missing.seeds));
+        let help = "Addresses of members of before a restart at which nobody has answered yet.";
+        self.gauge("missing_remembered", help, size(missing.remembered));
         self.gauge("claims_queued", "Claims that wait to be gossiped.", size(node.queued()));
         self.add_counters(node.counters());
     }

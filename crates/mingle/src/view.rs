@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::time::SystemTime;
 
 use mingle_proto::{Change, Evidence};
 
 use crate::Member;
+use crate::decision::{Decided, Decision, MemberChange};
 use crate::driver::Shared;
 use crate::queue::{Queue, Taken, lock};
 
@@ -97,22 +99,66 @@ pub(crate) struct View {
 #[derive(Debug)]
 struct Table {
     version: u64,
-    members: BTreeMap<String, Arc<Member>>,
+    members: BTreeMap<String, Known>,
     closed: bool,
+}
+
+/// A member, and why it is believed to be in its state.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) member: Arc<Member>,
+    /// `None` for ourselves until we leave.
+    reason: Option<Reason>,
+}
+
+/// The last change of a member's state. Beside each member, since the recorder forgets.
+#[derive(Clone, Debug)]
+struct Reason {
+    at: SystemTime,
+    change: Change,
+    evidence: Arc<Evidence>,
+}
+
+impl Known {
+    /// Why the member is in its state.
+    pub(crate) fn reason(&self) -> Option<Decision> {
+        let Reason { at, change, evidence } = self.reason.as_ref()?;
+        let change = MemberChange::new(*change, &self.member, Arc::clone(evidence));
+        Some(Decision { what: Decided::Member(change), at: *at, first: *at, times: 1 })
+    }
+}
+
+/// Whether a change is one of state, and not only of what a member says of itself.
+const fn is_of_state(change: Change) -> bool {
+    match change {
+        Change::Joined
+        | Change::Suspected
+        | Change::Recovered
+        | Change::Failed
+        | Change::Left
+        | Change::Reaped => true,
+        Change::Updated | Change::Renewed => false,
+    }
 }
 
 impl View {
     pub(crate) fn new(local: Member) -> Self {
-        let members = BTreeMap::from([(local.name.clone(), Arc::new(local))]);
+        let name = local.name.clone();
+        let known = Known { member: Arc::new(local), reason: None };
+        let members = BTreeMap::from([(name, known)]);
         let table = Table { version: 0, members, closed: false };
         Self { table: RwLock::new(table), watches: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn members(&self) -> Vec<Arc<Member>> {
-        self.read().members.values().cloned().collect()
+        self.read().members()
     }
 
     pub(crate) fn member(&self, name: &str) -> Option<Arc<Member>> {
+        self.read().members.get(name).map(|known| Arc::clone(&known.member))
+    }
+
+    pub(crate) fn known(&self, name: &str) -> Option<Known> {
         self.read().members.get(name).cloned()
     }
 
@@ -122,15 +168,17 @@ impl View {
 
     /// Takes a change over and gives it to every watch; returns how many changes slow watches have
     /// lost by it.
-    pub(crate) fn publish(&self, change: Change, member: Member, evidence: Arc<Evidence>) -> usize {
-        let member = Arc::new(member);
+    pub(crate) fn publish(
+        &self,
+        at: SystemTime,
+        change: Change,
+        member: Arc<Member>,
+        evidence: Arc<Evidence>,
+    ) -> usize {
         let mut table = self.write();
         table.version += 1;
-        if change == Change::Reaped {
-            table.members.remove(&member.name);
-        } else {
-            table.members.insert(member.name.clone(), Arc::clone(&member));
-        }
+        let reason = Reason { at, change, evidence: Arc::clone(&evidence) };
+        table.take_over(Arc::clone(&member), reason);
         let diff = Diff { version: table.version, change, member, evidence };
         let mut dropped = 0;
         lock(&self.watches).retain(|queue| match queue.upgrade() {
@@ -167,7 +215,7 @@ impl View {
     fn resync(&self, queue: &Queue<Diff>) -> Snapshot {
         let table = self.read();
         queue.clear();
-        Snapshot { version: table.version, members: table.members.values().cloned().collect() }
+        Snapshot { version: table.version, members: table.members() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {
@@ -176,5 +224,30 @@ impl View {
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn members(&self) -> Vec<Arc<Member>> {
+        self.members.values().map(|known| Arc::clone(&known.member)).collect()
+    }
+
+    fn take_over(&mut self, member: Arc<Member>, reason: Reason) {
+        if reason.change == Change::Reaped {
+            self.members.remove(&member.name);
+            return;
+        }
+        match self.members.get_mut(&member.name) {
+            Some(known) => {
+                known.member = member;
+                if is_of_state(reason.change) {
+                    known.reason = Some(reason);
+                }
+            }
+            None => {
+                let name = member.name.clone();
+                self.members.insert(name, Known { member, reason: Some(reason) });
+            }
+        }
     }
 }

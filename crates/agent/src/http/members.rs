@@ -11,7 +11,7 @@ use super::problem::Refusal;
 use super::{Agent, MAX_BODY};
 use crate::agent::{Running, Security};
 use crate::api::{
-    JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView, SelfView,
+    JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView, MissingView, SelfView,
     StateFileView, ViewSummary,
 };
 use crate::{joining, output};
@@ -22,11 +22,11 @@ pub(crate) fn list(running: &Running) -> Response {
     json(&members)
 }
 
-fn json(value: &impl Serialize) -> Response {
+pub(super) fn json(value: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], output::json(value)).into_response()
 }
 
-fn view(member: &Member) -> MemberView {
+pub(super) fn view(member: &Member) -> MemberView {
     MemberView {
         name: member.name.clone(),
         address: member.address,
@@ -55,6 +55,13 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
         view: ViewSummary {
             version: number("view_version"),
             fingerprint: format!("{:016x}", number("view_fingerprint")),
+            agreeing: number("view_agreeing"),
+            told: number("view_told"),
+        },
+        missing: MissingView {
+            failed: number("missing_failed"),
+            seeds: number("missing_seeds"),
+            remembered: number("missing_remembered"),
         },
         encrypted: running.security == Security::Encrypted,
         label: Some(running.label.clone()).filter(|label| !label.is_empty()),
@@ -132,6 +139,6 @@ fn read(body: Body) -> Result<Bytes, Refusal> {
     })
 }
 
-fn bad_request(detail: impl Into<String>) -> Refusal {
+pub(super) fn bad_request(detail: impl Into<String>) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, detail)
 }

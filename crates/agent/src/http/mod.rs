@@ -5,13 +5,15 @@ mod guard;
 mod members;
 mod metrics;
 mod problem;
+mod why;
 
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
@@ -25,12 +27,20 @@ use crate::agent::Running;
 /// What every handler gets.
 type Agent = State<Arc<Running>>;
 
+/// The name of a member in a path.
+type Name = Result<Path<String>, PathRejection>;
+
 /// The most bytes in the body of a request.
 const MAX_BODY: usize = 64 * 1024;
 
 fn router(running: Arc<Running>) -> Router {
     Router::new()
         .route("/v1/members", get(|State(agent): Agent| ready(members::list(&agent))))
+        .route(
+            "/v1/members/{name}/why",
+            get(|State(agent): Agent, name: Name| ready(why::of(&agent, name))),
+        )
+        .route("/v1/recorder", get(|State(agent): Agent| ready(why::recorder(&agent))))
         .route("/v1/self", get(members::itself))
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
@@ -45,7 +55,8 @@ fn router(running: Arc<Running>) -> Router {
 fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
-        "nothing is here; there are /v1/members, /v1/self, /v1/join, /v1/leave and /metrics",
+        "nothing is here; there are /v1/members, /v1/members/{name}/why, /v1/recorder, /v1/self, \
+         /v1/join, /v1/leave and /metrics",
     )
 }
 

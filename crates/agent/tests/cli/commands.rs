@@ -8,7 +8,8 @@ use crate::process::{Agent, free, mingle, run, run_fine, run_refused};
 fn a_closed_stdout_is_no_failure() {
     let a = Agent::start("a", &[]);
     let http = a.http.to_string();
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 6] = [
+        &["why", "--http", &http],
         &["members", "--http", &http],
         &["info", "--http", &http],
         &["keygen"],
@@ -72,7 +73,7 @@ fn help_and_version_are_answers() {
     assert!(run_fine(&["--version"]).starts_with("mingle "));
     let help = run_fine(&["--help"]);
     assert!(help.contains("Exit codes:") && help.contains("mingle agent --name b"), "{help}");
-    for command in ["agent", "members", "join", "leave", "info", "keygen"] {
+    for command in ["agent", "members", "join", "leave", "info", "why", "keygen"] {
         assert!(help.contains(command), "{help}");
         assert!(run_fine(&[command, "--help"]).contains("Example"), "{command}");
     }
@@ -82,7 +83,9 @@ fn help_and_version_are_answers() {
 fn without_an_agent_commands_end_with_3_and_the_remedy() {
     let [address, _] = free();
     let http = address.to_string();
-    for command in [&["members"][..], &["info"], &["leave"], &["join", "10.0.0.1"]] {
+    for command in
+        [&["members"][..], &["info"], &["why"], &["why", "a"], &["leave"], &["join", "10.0.0.1"]]
+    {
         let sentence = run_refused(&[command, &["--http", &http]].concat(), 3);
         assert_eq!(
             sentence,

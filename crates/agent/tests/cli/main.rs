@@ -9,3 +9,4 @@ mod input;
 mod process;
 mod recording;
 mod state;
+mod why;
