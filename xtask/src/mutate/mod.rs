@@ -1,7 +1,8 @@
 //! `cargo xtask mutate`: breaks the protocol on purpose and sees the simulator's checkers notice.
 //!
 //! Each file of `crates/sim/mutations` is one fault. Each is applied to a copy of the sources, compiled,
-//! and run through the seeds of the swarm until a checker finds something.
+//! and run through the seeds of the swarm until a checker finds something. Where none does, the test of
+//! the machine or the scenario is asked that the header of the file names, if it names one.
 
 mod patch;
 mod scratch;
@@ -45,6 +46,9 @@ pub(crate) struct Options {
 }
 
 const SEEDS: u64 = 300;
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a test or a scenario may take that is broken, with its compiling.
+const WITNESS: Duration = Duration::from_secs(15 * 60);
 /// What a run of `cargo xtask ci` can afford.
 const SOME: usize = 2;
 
@@ -62,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let chosen = choose(&patches, options)?;
     let scratch = Scratch::make()?;
-    let limit = limit(verify(&scratch, options.seeds)?);
+    let limit = limit(verify(&scratch, &chosen, options.seeds)?);
     let mut lines = Vec::new();
     for patch in &chosen {
         let line = try_out(&scratch, patch, options.seeds, limit)?;
@@ -150,18 +154,26 @@ fn turn_of_commit() -> Result<u64> {
     Ok(u64::from_str_radix(start, 16)?)
 }
 
-/// The swarm must find nothing while nothing is broken.
-fn verify(scratch: &Scratch, seeds: u64) -> Result<Duration> {
+/// Nobody must find anything while nothing is broken.
+fn verify(scratch: &Scratch, chosen: &[&Patch], seeds: u64) -> Result<Duration> {
     eprintln!("without mutations: compiling ...");
     scratch.build().context("compiling without mutations")?;
     let began = Instant::now();
     eprintln!("without mutations: {seeds} seeds ...");
-    match scratch.swarm(seeds, Duration::from_secs(24 * 60 * 60))? {
-        Swarm::Clean => Ok(began.elapsed()),
-        Swarm::Found { checker, what, seed } => {
-            bail!("seed {seed} goes wrong without any mutation, by {checker}: {what}")
+    if let Swarm::Found { checker, what, seed } = scratch.swarm(seeds, A_DAY)? {
+        bail!("seed {seed} goes wrong without any mutation, by {checker}: {what}");
+    }
+    let took = began.elapsed();
+    let mut asked = Vec::new();
+    for witness in chosen.iter().filter_map(|patch| patch.witness()) {
+        if !asked.contains(&witness) {
+            eprintln!("without mutations: {witness} ...");
+            let content = scratch.is_content(&witness, A_DAY)?;
+            ensure!(content, "{witness} finds something without any mutation");
+            asked.push(witness);
         }
     }
+    Ok(took)
 }
 
 /// A fault may make worlds slower, and may make one that never ends.
@@ -176,12 +188,20 @@ fn try_out(scratch: &Scratch, patch: &Patch, seeds: u64, limit: Duration) -> Res
     let verdict = match scratch.build() {
         Err(error) => Verdict::Broken(format!("{error:#}")),
         Ok(()) => match scratch.swarm(seeds, limit)? {
-            Swarm::Clean => Verdict::Unnoticed,
+            Swarm::Clean => ask(scratch, patch)?,
             Swarm::Found { checker, what, seed } => Verdict::Caught { checker, what, seeds: seed },
         },
     };
     scratch.restore(patch)?;
     Ok(Line::new(patch, verdict, began.elapsed()))
+}
+
+/// No checker has found anything. Some rules only a test or a scenario can see.
+fn ask(scratch: &Scratch, patch: &Patch) -> Result<Verdict> {
+    match patch.witness() {
+        Some(witness) if !scratch.is_content(&witness, WITNESS)? => Ok(Verdict::Seen(witness)),
+        Some(_) | None => Ok(Verdict::Unnoticed),
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +22,24 @@ pub(super) struct Patch {
     files: Vec<String>,
 }
 
+/// Who is asked where the swarm finds nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Witness {
+    /// This test of the machine.
+    Test(String),
+    /// This scenario of the simulator.
+    Scenario(String),
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test(name) => write!(f, "test `{name}`"),
+            Self::Scenario(name) => write!(f, "scenario `{name}`"),
+        }
+    }
+}
+
 /// Where they are.
 pub(super) fn folder() -> PathBuf {
     root().join("crates/sim/mutations")
@@ -38,8 +57,23 @@ impl Patch {
             let gaps = Self::all_in(&gaps)?;
             patches.extend(gaps.into_iter().map(|patch| Self { is_gap: true, ..patch }));
         }
-        patches.sort_by(|a, b| a.name.cmp(&b.name));
+        patches.sort_by(|a, b| (a.number(), &a.name).cmp(&(b.number(), &b.name)));
         Ok(patches)
+    }
+
+    fn number(&self) -> Option<u32> {
+        self.name.split_once('-').and_then(|(number, _)| number.parse().ok())
+    }
+
+    /// Whoever its header names as `test NAME.` or `scenario NAME.`: a rule that only they can see.
+    pub(super) fn witness(&self) -> Option<Witness> {
+        let (kind, name) = self.noticed_by.strip_suffix('.')?.split_once(' ')?;
+        let name = (!name.contains(' ')).then(|| name.to_owned())?;
+        match kind {
+            "test" => Some(Witness::Test(name)),
+            "scenario" => Some(Witness::Scenario(name)),
+            _ => None,
+        }
     }
 
     fn all_in(folder: &Path) -> Result<Vec<Self>> {
@@ -144,14 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_names_a_test_or_a_scenario_that_sees_what_the_swarm_does_not() {
+        let witness = |by: &str| {
+            parse("01-law.patch", &GOOD.replace("the law itself", by)).unwrap().witness()
+        };
+        assert_eq!(witness("test law::a"), Some(Witness::Test("law::a".to_owned())));
+        assert_eq!(witness("scenario r10"), Some(Witness::Scenario("r10".to_owned())));
+        assert_eq!(witness("test of the law"), None);
+        assert_eq!(witness("the law itself"), None);
+    }
+
+    #[test]
     fn every_mutation_changes_files_that_exist_and_has_a_number_of_its_own() {
         let patches = Patch::all().unwrap();
-        let number = |patch: &Patch| patch.name.split('-').next().map(str::to_owned);
         for (i, patch) in patches.iter().enumerate() {
             for file in &patch.files {
                 assert!(root().join(file).is_file(), "{}: {file}", patch.name);
             }
-            let twin = patches.iter().skip(i + 1).find(|other| number(other) == number(patch));
+            let twin = patches.iter().skip(i + 1).find(|other| other.number() == patch.number());
             assert!(twin.is_none(), "{} and {twin:?}", patch.name);
         }
     }

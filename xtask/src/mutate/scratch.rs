@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::patch::Patch;
+use super::patch::{Patch, Witness};
 use crate::shell::{cargo, output, root, target_folder};
 
 /// A copy of the sources to break, and what is compiled of it. It stays from run to run, so that only
@@ -63,12 +63,16 @@ impl Scratch {
     /// is the checkers that are on trial and not the machine's own assertions.
     pub(super) fn build(&self) -> Result<()> {
         let mut build = cargo(["build", "--quiet", "--locked", "--release", "-p", "mingle-sim"]);
+        self.like_the_simulator(&mut build);
+        output(&mut build).map(drop)
+    }
+
+    fn like_the_simulator(&self, build: &mut Command) {
         build.current_dir(self.tree()).env("CARGO_TARGET_DIR", self.folder.join("target"));
         build.env("CARGO_INCREMENTAL", "1");
         build.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         build.env("CARGO_PROFILE_RELEASE_DEBUG", "0");
         build.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "false");
-        output(&mut build).map(drop)
     }
 
     /// Runs the swarm over seeds from 1 until one goes wrong, for so long at most.
@@ -91,6 +95,39 @@ impl Scratch {
             _ => panicked(&complaints, seeds)
                 .with_context(|| format!("the simulator ended with {code}:\n{complaints}")),
         }
+    }
+
+    /// Whether this test or scenario sees nothing wrong within so long.
+    pub(super) fn is_content(&self, witness: &Witness, limit: Duration) -> Result<bool> {
+        let said = self.folder.join("witness.log");
+        let mut command = match witness {
+            Witness::Test(name) => {
+                // What does not compile sees nothing.
+                output(&mut self.tests(&["--no-run"]))?;
+                self.tests(&["--", "--exact", name])
+            }
+            Witness::Scenario(name) => {
+                let mut run = Command::new(self.folder.join("target/release/mingle-sim"));
+                run.arg("run").arg(self.tree().join(format!("crates/sim/scenarios/{name}.toml")));
+                run
+            }
+        };
+        let log = File::create(&said)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child = command.spawn().with_context(|| format!("can't start {witness}"))?;
+        let is_content = wait(&mut child, limit)? == Some(0);
+        let is_there = !matches!(witness, Witness::Test(_))
+            || fs::read_to_string(&said)?.lines().any(|line| line == "running 1 test");
+        ensure!(is_there, "there is no {witness}");
+        Ok(is_content)
+    }
+
+    fn tests(&self, arguments: &[&str]) -> Command {
+        let mut test =
+            cargo(["test", "--locked", "--release", "-p", "mingle-proto", "--no-fail-fast"]);
+        test.args(["--lib", "--test", "node"]).args(arguments);
+        self.like_the_simulator(&mut test);
+        test
     }
 }
 

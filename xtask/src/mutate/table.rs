@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::patch::{GAPS, Patch};
+use super::patch::{GAPS, Patch, Witness};
 
 /// What came of one mutation.
 #[derive(Debug)]
@@ -18,7 +18,9 @@ pub(super) struct Line {
 pub(super) enum Verdict {
     /// A checker found something at the last of so many seeds.
     Caught { checker: String, what: String, seeds: u64 },
-    /// No checker found anything.
+    /// No checker found anything, and this test or scenario did.
+    Seen(Witness),
+    /// Nobody found anything.
     Unnoticed,
     /// It does not compile.
     Broken(String),
@@ -35,12 +37,15 @@ impl Line {
     }
 
     pub(super) fn is_caught(&self) -> bool {
-        matches!(self.verdict, Verdict::Caught { .. })
+        matches!(self.verdict, Verdict::Caught { .. } | Verdict::Seen(_))
     }
 
     pub(super) fn json(&self) -> Value {
         let (checker, what, seeds) = match &self.verdict {
-            Verdict::Caught { checker, what, seeds } => (Some(checker), Some(what), Some(*seeds)),
+            Verdict::Caught { checker, what, seeds } => {
+                (Some(checker.clone()), Some(what), Some(*seeds))
+            }
+            Verdict::Seen(witness) => (Some(witness.to_string()), None, None),
             Verdict::Unnoticed => (None, None, None),
             Verdict::Broken(why) => (None, Some(why), None),
         };
@@ -52,9 +57,10 @@ impl Line {
 
     fn row(&self) -> String {
         let (by, after) = match &self.verdict {
-            Verdict::Caught { checker, seeds, .. } => (checker.as_str(), seeds.to_string()),
-            Verdict::Unnoticed => ("**nobody**", "-".to_owned()),
-            Verdict::Broken(_) => ("**does not compile**", "-".to_owned()),
+            Verdict::Caught { checker, seeds, .. } => (checker.clone(), seeds.to_string()),
+            Verdict::Seen(witness) => (witness.to_string(), "-".to_owned()),
+            Verdict::Unnoticed => ("**nobody**".to_owned(), "-".to_owned()),
+            Verdict::Broken(_) => ("**does not compile**".to_owned(), "-".to_owned()),
         };
         let (name, breaks, took) = (&self.name, &self.breaks, self.took.as_secs());
         format!("| [{name}]({name}.patch) | {breaks} | {by} | {after} | {took} |\n")
@@ -69,6 +75,7 @@ impl fmt::Display for Line {
             Verdict::Caught { checker, what, seeds } => {
                 write!(f, "  caught by {checker} at seed {seeds} ({seconds:.0} s): {what}")
             }
+            Verdict::Seen(witness) => write!(f, "  seen by {witness} alone ({seconds:.0} s)"),
             Verdict::Unnoticed => write!(f, "  NOT NOTICED ({seconds:.0} s)"),
             Verdict::Broken(why) => write!(f, "  DOES NOT COMPILE ({seconds:.0} s): {why}"),
         }
@@ -85,7 +92,8 @@ pub(super) fn page(lines: &[Line], patches: &[Patch], seeds: u64) -> String {
         "# What notices which fault\n\n\
          Written by `cargo xtask mutate --all`: each patch of this folder applied to a copy of the sources, and \
          the swarm run on it from seed 1, for {seeds} seeds at most. Without a patch the swarm finds nothing in \
-         them. {caught} of {all} faults are caught. Seconds include compiling.\n\n\
+         them. {caught} of {all} faults are caught. Seconds include compiling. Where no checker has found \
+         anything, a test of the machine or a scenario has that the patch names, and it passes without it.\n\n\
          | mutation | what it breaks | caught by | after seeds | seconds |\n\
          |---|---|---|--:|--:|\n{rows}"
     );
@@ -116,8 +124,10 @@ mod tests {
     #[test]
     fn the_page_says_who_caught_what_and_what_nobody_did() {
         let caught = Verdict::Caught { checker: "law".to_owned(), what: String::new(), seeds: 4 };
-        let page = page(&[line(caught), line(Verdict::Unnoticed)], &[], 50);
-        assert!(page.contains("1 of 2 faults"), "{page}");
+        let seen = Verdict::Seen(Witness::Test("law::a".to_owned()));
+        let page = page(&[line(caught), line(seen), line(Verdict::Unnoticed)], &[], 50);
+        assert!(page.contains("2 of 3 faults"), "{page}");
+        assert!(page.contains("| the law. | test `law::a` | - | 9 |\n"), "{page}");
         assert!(page.contains("| [01-law](01-law.patch) | the law. | law | 4 | 9 |\n"), "{page}");
         assert!(page.contains("| **nobody** | - | 9 |\n"), "{page}");
     }
