@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use mingle_proto::{Change, Event, Evidence};
-use mingle_wire::State;
+use mingle_wire::{Incarnation, State};
 use tracing::{debug, field, info, warn};
 
 use crate::clock::Clock;
@@ -56,40 +56,35 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             count(shared, published, None, Tally::NoticesMissed);
         }
         Event::Refuted { incarnation, evidence } => {
-            info!(
-                %incarnation,
-                why = %evidence.cause,
-                via = %evidence.via,
-                lag = ?evidence.lag,
-                "refuted"
-            );
-            let evidence = Arc::new(evidence);
-            record(shared, at, Decided::Refuted { incarnation, evidence: Arc::clone(&evidence) });
-            let refuted = || Notice::Refuted { incarnation, evidence };
-            let published = shared.notices.publish(0, refuted);
-            count(shared, published, None, Tally::NoticesMissed);
+            refuted(shared, at, incarnation, Arc::new(evidence));
         }
         Event::LinkDegraded { member, kind, since } => {
-            let since = clock.system_time(since);
+            let (name, since) = (member.name().into(), clock.system_time(since));
             warn!(
-                member = ?member.name(),
+                member = ?name,
                 heard = kind.as_str(),
                 "packets to or from this member get lost, though it lives; look at the network between"
             );
-            let name = || member.name().into();
-            let notice = || Notice::LinkDegraded { name: name(), kind, since };
+            let notice = || Notice::LinkDegraded { name, kind, since };
             count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
         }
         Event::LinkRestored { member, kind, since } => {
-            let since = clock.system_time(since);
-            info!(member = ?member.name(), "packets pass again");
-            let name = || member.name().into();
-            let notice = || Notice::LinkRestored { name: name(), kind, since };
+            let (name, since) = (member.name().into(), clock.system_time(since));
+            info!(member = ?name, "packets pass again");
+            let notice = || Notice::LinkRestored { name, kind, since };
             count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
         }
         // The driver answers whoever asked, and says what came of attempts.
         Event::Completed { .. } | Event::Reconnect { .. } => {}
     }
+}
+
+fn refuted(shared: &Shared, at: SystemTime, incarnation: Incarnation, evidence: Arc<Evidence>) {
+    let (why, via, lag) = (&evidence.cause, &evidence.via, evidence.lag);
+    info!(%incarnation, %why, %via, ?lag, "refuted");
+    record(shared, at, Decided::Refuted { incarnation, evidence: Arc::clone(&evidence) });
+    let published = shared.notices.publish(0, || Notice::Refuted { incarnation, evidence });
+    count(shared, published, None, Tally::NoticesMissed);
 }
 
 /// Keeps a decision for those who ask why.
