@@ -71,20 +71,6 @@ fn about_ourselves(why: &Why, grounds: [Option<&MemberChange>; 2], hints: &mut V
              processor, its memory, and whether its machine was paused"
         ));
     }
-    let doubt = |decision: &Decision| match decision.what {
-        Decided::Health { score, .. } => score,
-        Decided::Member(_)
-        | Decided::Conflict { .. }
-        | Decided::Refuted { .. }
-        | Decided::Late { .. }
-        | Decided::Reconnect { .. } => 0,
-    };
-    if let Some(score) = why.ourselves.iter().map(doubt).max().filter(|&score| score > 0) {
-        hints.push(format!(
-            "the health score of this agent was up to {score} at that time: it saw that its own pings \
-             were not answered as they should be"
-        ));
-    }
 }
 
 fn about_accusation(change: &MemberChange, local: &str, witnesses: usize, hints: &mut Vec<String>) {
@@ -112,7 +98,13 @@ fn about_accusation(change: &MemberChange, local: &str, witnesses: usize, hints:
 }
 
 fn about_probe(report: &ProbeReport, witnesses: usize, hints: &mut Vec<String>) {
-    let ProbeReport { helpers, nacks_expected, nacks, .. } = *report;
+    let ProbeReport { helpers, nacks_expected, nacks, health, .. } = *report;
+    if health > 0 {
+        hints.push(format!(
+            "the health score of this agent was {health} when it began to probe: it had reason to doubt \
+             itself"
+        ));
+    }
     hints.extend(
         match report.stream {
             StreamPing::Answered => {
@@ -212,8 +204,9 @@ mod tests {
             assert_eq!(hints.is_empty(), expected.is_empty(), "{hints}");
         }
         let mut hints = Vec::new();
-        let report = ProbeReport { stream: StreamPing::Answered, ..report };
+        let report = ProbeReport { stream: StreamPing::Answered, health: 2, ..report };
         about_probe(&report, 5, &mut hints);
-        assert!(hints[0].starts_with("packets get lost, streams work"), "{hints:?}");
+        assert!(hints[0].contains("was 2 when it began to probe"), "{hints:?}");
+        assert!(hints[1].starts_with("packets get lost, streams work"), "{hints:?}");
     }
 }

@@ -58,10 +58,13 @@ fn sigint_and_sigterm_leave() {
 fn a_second_signal_ends_at_once() {
     let a = Agent::start_as("a", "wan", &[]);
     let mut b = Agent::start_as("b", "wan", &["--join", &a.gossip()]);
+    // Nobody is there to confirm the goodbye.
+    a.signal("-STOP");
     b.signal("-TERM");
     b.wait_for_log("leaving");
     b.signal("-INT");
     assert_eq!(b.exit_code(), Some(130));
+    a.signal("-CONT");
 }
 
 #[test]
