@@ -12,8 +12,9 @@ pub struct Config {
     /// How often one member is probed. The whole probe, helpers included, takes this long at most,
     /// times (health score + 1).
     pub probe_interval: Duration,
-    /// How long a direct ping waits for its ack before helpers are asked. Shorter than
-    /// `probe_interval`, and longer than the 99th percentile of the network's round trip.
+    /// How long a direct ping waits for its ack before helpers are asked; where the rules measure
+    /// round trips, the longest of these waits. Shorter than `probe_interval`, and longer than the
+    /// 99th percentile of the network's round trip.
     pub probe_timeout: Duration,
     /// How many helpers are asked (SWIM's k).
     pub indirect_checks: u32,
@@ -93,6 +94,8 @@ pub struct Rules {
     pub accusations: Accusations,
     /// How gossip fits its packets to the path and to what there is to tell.
     pub gossip: Gossip,
+    /// How long a direct ping waits before helpers are asked.
+    pub timeouts: Timeouts,
 }
 
 /// How a claim and a belief make the next belief.
@@ -223,6 +226,18 @@ pub enum Gossip {
     Adaptive,
 }
 
+/// How long a direct ping waits before helpers are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Timeouts {
+    /// `probe_timeout`, whoever is asked.
+    Configured,
+    /// As long as this member's answers have taken, with room for their variance (RFC 6298), times
+    /// (health score + 1): an eighth of `probe_timeout` at least, and `probe_timeout` at most. Helpers
+    /// are so asked early about a near member. About one so far that even `probe_timeout` leaves them
+    /// no time, they are asked as late as its own answer may take, or not at all.
+    Measured,
+}
+
 /// Whether what was reaped is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tombstones {
@@ -249,6 +264,7 @@ impl Rules {
         goodbyes: Goodbyes::Sent,
         accusations: Accusations::Unlimited,
         gossip: Gossip::Steady,
+        timeouts: Timeouts::Configured,
     };
 
     /// Ours.
@@ -267,6 +283,7 @@ impl Rules {
         goodbyes: Goodbyes::Receipted,
         accusations: Accusations::Budgeted,
         gossip: Gossip::Adaptive,
+        timeouts: Timeouts::Measured,
     };
 }
 

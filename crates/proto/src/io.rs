@@ -320,7 +320,7 @@ pub enum Event {
         /// Opaque bytes.
         state: Vec<u8>,
     },
-    /// A direct ping was answered in time.
+    /// A direct ping was answered before its probe was over.
     Pong {
         /// By whom.
         member: Member,

@@ -25,6 +25,7 @@ mod members;
 mod node;
 mod probe;
 mod rng;
+mod rtt;
 mod seeds;
 mod suspicion;
 #[cfg(test)]
@@ -37,8 +38,8 @@ mod versions;
 pub use checkpoint::CheckpointError;
 pub use config::{
     Accusations, Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Goodbyes,
-    Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Tombstones,
-    Verdicts, check_name,
+    Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Timeouts,
+    Tombstones, Verdicts, check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{

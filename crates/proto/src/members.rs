@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::law::Belief;
 use crate::rng::Rng;
+use crate::rtt::Rtt;
 use crate::versions::Stated;
 use crate::{Instant, Member, Profile};
 
@@ -39,6 +40,8 @@ pub(crate) struct Slot {
     pub(crate) state: State,
     /// What its last ack said of its view.
     pub(crate) told: Told,
+    /// How long its answers take, at this address.
+    pub(crate) rtt: Rtt,
 }
 
 /// What a member's last ack said of its view.
@@ -283,6 +286,7 @@ impl Members {
             last_ack: Stamp::default(),
             state: State::Alive,
             told: Told::Nothing,
+            rtt: Rtt::default(),
         };
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
         self.stated.add(slot.profile.versions(), slot.state);
@@ -351,6 +355,9 @@ impl Members {
     /// Sets what a member says of itself.
     pub(crate) fn set_profile(&mut self, key: MemberKey, profile: Profile, of: Incarnation) {
         self.change(key, |slot| {
+            if slot.profile.address() != profile.address() {
+                slot.rtt = Rtt::default();
+            }
             slot.profile = profile;
             slot.profile_incarnation = of;
         });
@@ -372,6 +379,12 @@ impl Members {
     pub(crate) fn heard(&mut self, key: MemberKey, now: Instant) {
         let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
         slot.last_ack = Stamp::of(now);
+    }
+
+    /// How long its answers take, to be changed.
+    pub(crate) fn rtt_mut(&mut self, key: MemberKey) -> &mut Rtt {
+        let slot = self.slots[key.index()].as_mut().expect("keys of reaped members are not kept");
+        &mut slot.rtt
     }
 
     fn change(&mut self, key: MemberKey, change: impl FnOnce(&mut Slot)) {
@@ -611,7 +624,18 @@ struct Stored {
 
 impl From<Members> for Stored {
     fn from(members: Members) -> Self {
-        let Members { slots, free, seed, ring, cursor, fallen, fingerprint, .. } = members;
+        let Members {
+            slots,
+            free,
+            index: _,
+            seed,
+            ring,
+            cursor,
+            fallen,
+            dead: _,
+            fingerprint,
+            stated: _,
+        } = members;
         Self { slots, free, seed, ring, cursor, fallen, fingerprint }
     }
 }

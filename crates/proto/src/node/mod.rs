@@ -367,6 +367,13 @@ impl Node {
         self.members.find(name).map(|key| self.members.member(key))
     }
 
+    /// The smoothed round trip time of direct pings to the member of this name, at the address that it
+    /// has now (RFC 6298, section 2); off by 1/2048 at most.
+    #[must_use]
+    pub fn rtt(&self, name: &str) -> Option<Duration> {
+        self.members.get(self.members.find(name)?).rtt.smoothed()
+    }
+
     /// How long ago the member of this name last answered a ping of ours.
     #[must_use]
     pub fn last_ack_age(&self, name: &str) -> Option<Duration> {

@@ -1,6 +1,7 @@
 //! Whom to probe, and what becomes of a probe (spec 8.1 and 8.2).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mingle_wire::memberlist::ViewNote;
 use mingle_wire::{Ack, Capabilities, State};
@@ -11,7 +12,9 @@ use super::writing::Intent;
 use crate::members::MemberKey;
 use crate::probe::{Phase, Probe};
 use crate::timers::Timer;
-use crate::{Accusations, Cause, Counter, Event, Instant, LinkKind, SendFailure, StreamPing, Via};
+use crate::{
+    Accusations, Cause, Counter, Event, Instant, LinkKind, SendFailure, StreamPing, Timeouts, Via,
+};
 
 impl Node {
     /// Probes do not overlap: a tick during one waits for its end, and further ticks add nothing.
@@ -35,10 +38,34 @@ impl Node {
         let score = self.awareness.score();
         self.probe = Some(Probe::new(target, incarnation, seq, score, self.now));
         let whole = self.config.probe_interval.saturating_mul(score + 1);
-        self.timers.set(Timer::ProbeTimeout, self.now + self.config.probe_timeout);
+        if let Some(patience) = self.patience(target, whole) {
+            self.timers.set(Timer::ProbeTimeout, self.now + patience);
+        }
         self.timers.set(Timer::ProbeDeadline, self.now + whole);
         self.intents.push_back(Intent::Ping { target, seq });
     }
+
+    /// How long to wait before helpers are asked; `None` where no answer of theirs could be in time.
+    fn patience(&self, target: MemberKey, whole: Duration) -> Option<Duration> {
+        let most = self.config.probe_timeout;
+        let rtt = self.members.get(target).rtt;
+        let Some((patience, smoothed)) = rtt.patience().zip(rtt.smoothed()) else {
+            return Some(most);
+        };
+        if self.config.rules.timeouts == Timeouts::Configured {
+            return Some(most);
+        }
+        let patience = patience.saturating_mul(self.awareness.score() + 1);
+        let early = patience.clamp(most / Self::LEAST_PATIENCE, most);
+        if early + smoothed <= whole {
+            return Some(early);
+        }
+        let late = patience.max(most);
+        (late < whole).then_some(late)
+    }
+
+    /// No timeout is below this share of the configured one.
+    const LEAST_PATIENCE: u32 = 8;
 
     /// Whoever is accused already may be accused again.
     fn may_accuse(&mut self, target: MemberKey) -> bool {
@@ -57,13 +84,12 @@ impl Node {
         let tells = self.tells(self.members.get(target).profile.versions());
         let (payload, note) =
             if tells { ViewNote::split(ack.payload) } else { (ack.payload, None) };
-        if probe.phase == Phase::Direct {
-            let rtt = received.since(probe.sent);
-            let member = self.members.member(target);
-            self.emit(Event::Pong { member, rtt, payload: payload.to_vec() });
-        }
         let place = self.members.get(target).profile.address().socket_addr();
         if probe.phase == Phase::Direct || from == place {
+            let rtt = received.since(probe.sent);
+            self.members.rtt_mut(target).add(rtt);
+            let member = self.members.member(target);
+            self.emit(Event::Pong { member, rtt, payload: payload.to_vec() });
             self.link_is_good(target);
         } else {
             self.link_is_odd(target, LinkKind::HelpersOnly);
@@ -107,6 +133,9 @@ impl Node {
     pub(super) fn on_probe_timeout(&mut self) {
         let Some(mut probe) = self.probe.take() else { return };
         probe.phase = Phase::Indirect;
+        if !probe.unsent {
+            self.members.rtt_mut(probe.target).back_off(self.now.since(probe.sent));
+        }
         self.ask_helpers(&mut probe);
         let versions = self.members.get(probe.target).profile.versions();
         if self.config.stream_pings && Capabilities::of(versions).stream_ping {

@@ -8,4 +8,5 @@ mod healing;
 mod journal;
 mod law;
 mod replay;
+mod timing;
 mod world;

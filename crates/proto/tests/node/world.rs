@@ -38,6 +38,8 @@ pub(crate) struct World {
     /// How often each was woken.
     pub(crate) wakes: Vec<u32>,
     pub(crate) user_states: Vec<Vec<u8>>,
+    /// How much longer it takes to get to a node and from it.
+    pub(crate) far: BTreeMap<usize, Duration>,
     rule: Rule,
     queue: BTreeMap<(Instant, u64), (usize, Delivery)>,
     dialled: BTreeMap<u64, (usize, ExchangeId)>,
@@ -63,6 +65,7 @@ impl World {
             packets: Vec::new(),
             wakes: Vec::new(),
             user_states: Vec::new(),
+            far: BTreeMap::new(),
             rule: Box::new(|_, _, _| true),
             queue: BTreeMap::new(),
             dialled: BTreeMap::new(),
@@ -214,12 +217,12 @@ impl World {
     }
 
     fn perform(&mut self, node: usize, output: Output, buffer: &mut Vec<u8>) {
-        let at = self.now + LATENCY;
         match output {
             Output::Packet { to, .. } => {
                 assert!(buffer.len() <= 1400, "a packet keeps within its room");
                 self.packets.push((self.now, node, to, buffer.clone()));
                 if let Some(target) = self.reachable(node, to, Carrier::Packet) {
+                    let at = self.now + self.latency(node, target);
                     let (from, body) = (address(node), buffer.clone());
                     self.push(at, target, Delivery::Packet { from, body });
                 }
@@ -229,6 +232,7 @@ impl World {
                 let body = buffer.clone();
                 match self.reachable(node, to, Carrier::Stream) {
                     Some(target) if self.up[target] => {
+                        let at = self.now + self.latency(node, target);
                         self.push(at, target, Delivery::Dialled { by: node, exchange, body });
                         if answer == Answer::None {
                             let end = ExchangeEnd::Closed;
@@ -244,18 +248,25 @@ impl World {
             Output::Reply { exchange: ExchangeId::Theirs(number), content } => {
                 self.add_user_state(node, content, buffer);
                 let (by, exchange) = self.dialled.remove(&number).unwrap();
+                let at = self.now + self.latency(node, by);
                 self.push(at, by, Delivery::Answer { exchange, body: buffer.clone() });
             }
             Output::Reply { exchange, .. } => panic!("nothing more is said on {exchange:?}"),
             Output::Close { exchange: ExchangeId::Theirs(number) } => {
                 if let Some((by, exchange)) = self.dialled.remove(&number) {
                     let end = ExchangeEnd::Closed;
+                    let at = self.now + self.latency(node, by);
                     self.push(at, by, Delivery::Ended { exchange, end });
                 }
             }
             Output::Close { .. } => {}
             Output::Event(event) => self.events.push((self.now, node, event)),
         }
+    }
+
+    fn latency(&self, a: usize, b: usize) -> Duration {
+        let farther = |node| self.far.get(&node).copied().unwrap_or_default();
+        LATENCY + farther(a) + farther(b)
     }
 
     fn add_user_state(&self, node: usize, content: Content, buffer: &mut Vec<u8>) {
