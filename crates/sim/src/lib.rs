@@ -5,6 +5,7 @@
 //! drawn from one seed. The same seed gives the same world, bit for bit.
 
 mod agreement;
+pub mod beside;
 mod checks;
 mod crowd;
 mod hostile;

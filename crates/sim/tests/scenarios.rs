@@ -109,6 +109,11 @@ fn what_contradicts_itself_is_refused() {
             "set timers",
         ),
         (
+            format!("{GOOD}[[fault]]\ndo = \"pause\"\nat = \"0s\"\nfor = \"2s\"\nagain = \"1s\"\nnodes = \"1\""),
+            7,
+            "longer than the fault lasts",
+        ),
+        (
             format!("{GOOD}[[fault]]\ndo = \"partition\"\nat = \"1s\"\nsides = [\"0-1\", \"1-2\"]"),
             6,
             "one side at most",

@@ -2,6 +2,7 @@
 //! wrong.
 
 mod compare;
+mod presets;
 mod replay;
 mod run;
 mod script;
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Options),
     /// Run two scenarios with the same seeds, and say in what they differ by more than noise.
     Compare(compare::Options),
+    /// Run scenarios with our rules and with Go memberlist's, and put both into one table.
+    Presets(presets::Options),
     Script(script::Options),
     Swarm(swarm::Options),
 }
@@ -54,6 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Run(options) => run::run(&options),
         Command::Compare(options) => compare::run(&options),
+        Command::Presets(options) => presets::run(&options),
         Command::Script(options) => script::run(&options),
         Command::Swarm(options) => swarm::run(&options),
     };

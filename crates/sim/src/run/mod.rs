@@ -252,7 +252,13 @@ impl<'s> Run<'s> {
 
     fn step(&mut self, step: Step) -> Result<(), ScenarioError> {
         match step {
-            Step::Begin(fault) => return self.begin(&self.scenario.faults[fault]),
+            Step::Begin(fault) => {
+                let timed = &self.scenario.faults[fault];
+                if let Some(again) = timed.again {
+                    self.after(again, Step::Begin(fault));
+                }
+                return self.begin(timed);
+            }
             Step::Down { host, how: Stop::Left } => self.say_goodbye(host),
             Step::Down { host, how } => self.world.stop(host, how),
             Step::Up { host, comeback } => return self.start(host, comeback),

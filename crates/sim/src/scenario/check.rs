@@ -174,6 +174,11 @@ impl Scenario {
             let at = humantime::format_duration(timed.at);
             return Err(value(&format!("{place}.at"), at, "set it within the duration"));
         }
+        if let Some(again) = timed.again.filter(|&again| again <= timed.lasts.unwrap_or_default()) {
+            let again = humantime::format_duration(again);
+            let remedy = "set it longer than the fault lasts, or take it out";
+            return Err(value(&format!("{place}.again"), again, remedy));
+        }
         for (field, nodes) in timed.fault.nodes() {
             if let Some(last) = nodes.last().filter(|&last| last >= self.nodes) {
                 let remedy = format!("{last} does not exist, the last one is {}", self.nodes - 1);

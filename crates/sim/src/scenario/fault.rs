@@ -21,6 +21,9 @@ pub struct Timed {
         skip_serializing_if = "Option::is_none"
     )]
     pub lasts: Option<Duration>,
+    /// After how long it begins again, and again, until the faults end; without it, it happens once.
+    #[serde(default, with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub again: Option<Duration>,
     /// What.
     #[serde(flatten)]
     pub fault: Fault,

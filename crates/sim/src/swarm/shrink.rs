@@ -155,7 +155,7 @@ mod tests {
             .map(|i| {
                 let fault =
                     Fault::Start { nodes: Nodes::one(2 * i), with: Some(Nodes::one(2 * i + 1)) };
-                Timed { at: Duration::from_secs(u64::from(i) + 1), lasts: None, fault }
+                Timed { at: Duration::from_secs(u64::from(i) + 1), lasts: None, again: None, fault }
             })
             .collect();
         scenario.calm = Some(Duration::from_secs(5));

@@ -82,7 +82,7 @@ pub(super) fn draw(rng: &mut Rng, nodes: u32, duration: Duration) -> Vec<Timed> 
             let lasts = millis(rng, 100, seconds * 600);
             let fault = kinds[rng.index(kinds.len())](rng, nodes);
             let ends = rng.chance(Chance::of(0.8));
-            faults.push(Timed { at, lasts: ends.then_some(lasts), fault });
+            faults.push(Timed { at, lasts: ends.then_some(lasts), again: None, fault });
         }
     }
     faults.sort_by_key(|timed| timed.at);
@@ -116,7 +116,7 @@ fn rumours(rng: &mut Rng, nodes: u32, duration: Duration) -> Vec<Timed> {
     if rng.chance(Chance::of(0.2)) {
         for _ in 0..rng.within(1, 4) {
             let at = Duration::from_millis(rng.below(millis));
-            faults.push(Timed { at, lasts: None, fault: forgery(rng, nodes) });
+            faults.push(Timed { at, lasts: None, again: None, fault: forgery(rng, nodes) });
         }
     }
     if rng.chance(Chance::of(0.15)) {
@@ -153,7 +153,10 @@ fn accused_of_the_next(rng: &mut Rng, nodes: u32, at: Duration) -> [Timed; 2] {
     let accused = Fault::Forge { to, claim, about, ahead: 1 };
     let news = Fault::Meta { nodes: Nodes::one(about), bytes };
     let later = at + Duration::from_millis(rng.below(MOST_BEHIND));
-    [Timed { at, lasts: None, fault: accused }, Timed { at: later, lasts: None, fault: news }]
+    [
+        Timed { at, lasts: None, again: None, fault: accused },
+        Timed { at: later, lasts: None, again: None, fault: news },
+    ]
 }
 
 /// Whoever has said goodbye is called dead at the incarnation that it went with.
@@ -167,8 +170,8 @@ fn buried_after_a_goodbye(rng: &mut Rng, nodes: u32, millis: u64) -> [Timed; 2] 
     let (first, second) = (Duration::from_millis(first), Duration::from_millis(second));
     let away = rng.chance(Chance::of(0.5)).then(|| Duration::from_millis(rng.within(2000, 20_000)));
     [
-        Timed { at: first, lasts: away, fault: gone },
-        Timed { at: second, lasts: None, fault: buried },
+        Timed { at: first, lasts: away, again: None, fault: gone },
+        Timed { at: second, lasts: None, again: None, fault: buried },
     ]
 }
 
@@ -182,11 +185,16 @@ fn begun_below(rng: &mut Rng, nodes: u32, millis: u64) -> [Timed; 3] {
     let mut crash = |at, longest| {
         let (nodes, address, memory) = (hosts.clone(), Address::Same, Memory::Lost);
         let lasts = Some(Duration::from_millis(rng.within(100, longest)));
-        Timed { at, lasts, fault: Fault::Crash { nodes, machine: false, address, memory } }
+        Timed {
+            at,
+            lasts,
+            again: None,
+            fault: Fault::Crash { nodes, machine: false, address, memory },
+        }
     };
     let (once, again) = (crash(first, 2000), crash(second, 10_000));
     let back = Fault::WallClock { nodes: hosts, seconds };
-    [once, Timed { at: second, lasts: None, fault: back }, again]
+    [once, Timed { at: second, lasts: None, again: None, fault: back }, again]
 }
 
 fn memory(rng: &mut Rng) -> Memory {
