@@ -161,7 +161,8 @@ pub enum Reconnects {
 pub enum Agreement {
     /// No: what gossip missed is found by the next periodic push/pull.
     Untold,
-    /// In acks to each other. Two that disagree while nothing changes exchange their views at once.
+    /// In acks to each other. Two that disagree while nothing changes exchange their views at once;
+    /// where all are known to agree, three of four periodic exchanges are left out.
     Told,
 }
 

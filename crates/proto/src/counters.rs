@@ -127,6 +127,8 @@ counters! {
     ReconnectsAnswered = "reconnects_answered",
     /// Members that had another view than ours when nothing had changed for long.
     Disagreements = "disagreements",
+    /// Periodic exchanges of views left out because they would have changed nothing.
+    PushPullsSpared = "push_pulls_spared",
     /// Dead and left members reaped before their time because there were too many.
     ReapedEarly = "reaped_early",
     /// Times this node ran later than a probe interval.

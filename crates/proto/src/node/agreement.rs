@@ -9,6 +9,11 @@ use super::{Leaving, Node};
 use crate::members::{MemberKey, Told};
 use crate::{Agreement, Counter};
 
+/// So many acks in a row with our view, or one of each member where there are fewer, and an exchange of
+/// views would change nothing.
+const ENOUGH: u32 = 16;
+/// So many periodic exchanges in a row are spared at most.
+const MOST_SPARED: u32 = 3;
 /// How a pause between exchanges because of disagreement begins.
 const FIRST_PAUSE: u32 = 2;
 
@@ -49,10 +54,29 @@ impl Node {
     pub(super) fn on_view_note(&mut self, key: MemberKey, note: ViewNote) {
         let same = note.fingerprint == self.members.fingerprint();
         self.members.note_told(key, if same { Told::Same } else { Told::Other });
+        self.same_in_a_row = if same { self.same_in_a_row.saturating_add(1) } else { 0 };
         if !same && note.settled && self.is_settled() {
             self.counters.count(Counter::Disagreements);
             self.reconcile(key);
         }
+    }
+
+    /// Whether the periodic exchange that is due now may be left out: nothing has changed for long, all
+    /// live members tell which view they have, the last ones had ours, and applications have nothing to
+    /// exchange beside it.
+    pub(super) fn spares_exchange(&mut self) -> bool {
+        let others = u32::try_from(self.members.live_others()).unwrap_or(u32::MAX);
+        let spares = self.spared_in_a_row < MOST_SPARED
+            && self.same_in_a_row >= ENOUGH.min(others)
+            && !self.user_states
+            && self.is_settled()
+            && self
+                .members
+                .iter()
+                .skip(1)
+                .all(|slot| !slot.state.is_live() || self.tells(slot.profile.versions()));
+        self.spared_in_a_row = if spares { self.spared_in_a_row + 1 } else { 0 };
+        spares
     }
 
     /// Exchanges views, with longer and longer pauses if that changes nothing.

@@ -217,6 +217,7 @@ impl Node {
             }
         }
         if !view.user_state.is_empty() {
+            self.user_states = true;
             let state = view.user_state.to_vec();
             self.emit(Event::UserState { from, join: view.join, state });
         }

@@ -73,6 +73,10 @@ impl Node {
     /// Spec section 10.
     pub(super) fn on_push_pull_tick(&mut self) {
         self.timers.set(Timer::PushPull, self.now + self.push_pull_interval());
+        if self.spares_exchange() {
+            self.counters.count(Counter::PushPullsSpared);
+            return;
+        }
         let mut chosen = std::mem::take(&mut self.scratch.chosen);
         let alive = |_, slot: &crate::members::Slot| slot.state == mingle_wire::State::Alive;
         self.members.pick(&mut self.rng, 1, alive, &mut chosen);

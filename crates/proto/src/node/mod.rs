@@ -108,6 +108,12 @@ pub struct Node {
     /// When views were last exchanged because they differed, our version of it then, and the pause
     /// until that may be done again.
     reconciled: Option<(Instant, u64, Duration)>,
+    /// How many acks in a row told of the view that we have.
+    same_in_a_row: u32,
+    /// How many periodic exchanges in a row were spared.
+    spared_in_a_row: u32,
+    /// Whether any view that came had a user state beside it.
+    user_states: bool,
     /// Empty whenever a checkpoint is taken.
     #[serde(skip)]
     intents: VecDeque<Intent>,
@@ -171,6 +177,9 @@ impl Node {
             reconnect_pause: config.probe_interval,
             changed: now,
             reconciled: None,
+            same_in_a_row: 0,
+            spared_in_a_row: 0,
+            user_states: false,
             intents: VecDeque::new(),
             view_version: 0,
             counters: Counters::default(),

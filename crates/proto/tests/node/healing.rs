@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mingle_proto::{Command, Config, Counter, Event, Missing, SeedKind, Sought};
+use mingle_proto::{Command, Config, Counter, Event, Local, Missing, SeedKind, Sought};
 use mingle_wire::State;
 
 use crate::world::{World, address};
@@ -77,7 +77,7 @@ fn what_gossip_missed_is_found_by_the_next_pings() {
     let config = Config { push_pull_interval: Duration::from_secs(3600), ..Config::lan() };
     let mut world = World::joined(3, &config);
     // Nobody tells node 2 about the newcomer.
-    let late = world.add(&config, mingle_proto::Local::new("n3", address(3).into()));
+    let late = world.add(&config, Local::new("n3", address(3).into()));
     world.set_rule(|_, to, _| to != 2);
     world.join(late, 0);
     world.run(3 * SECOND);
@@ -87,4 +87,45 @@ fn what_gossip_missed_is_found_by_the_next_pings() {
     assert!(world.all_see_all());
     let (same, told) = world.nodes[0].agreement();
     assert_eq!((same, told), (3, 3));
+}
+
+/// How many views came to anybody in ten minutes, of which twenty periods pass.
+fn views_in_ten_minutes(world: &mut World) -> u64 {
+    let received = |world: &World| {
+        (0..world.nodes.len())
+            .map(|node| count(world, node, Counter::PushPullsReceived))
+            .sum::<u64>()
+    };
+    let before = received(world);
+    world.run(600 * SECOND);
+    received(world) - before
+}
+
+#[test]
+fn who_agrees_for_long_exchanges_views_a_quarter_as_often() {
+    let mut world = World::joined(5, &Config::lan());
+    let views = views_in_ten_minutes(&mut world);
+    assert!((40..=60).contains(&views), "{views} instead of 200");
+    let mut go = World::joined(5, &Config::lan().with_memberlist_rules());
+    assert_eq!(views_in_ten_minutes(&mut go), 200);
+}
+
+#[test]
+fn views_are_exchanged_as_often_as_ever_where_somebody_tells_nothing_of_his() {
+    let mut world = World::joined(4, &Config::lan());
+    let versions = mingle_wire::Versions([1, 5, 2, 2, 5, 4]);
+    let go = world.add(&Config::lan(), Local { versions, ..Local::new("go", address(4).into()) });
+    world.join(go, 0);
+    world.run(60 * SECOND);
+    assert_eq!(views_in_ten_minutes(&mut world), 200);
+}
+
+#[test]
+fn views_are_exchanged_as_often_as_ever_where_applications_have_state_beside_them() {
+    let mut world = World::joined(5, &Config::lan());
+    for state in &mut world.user_states {
+        *state = b"clock".to_vec();
+    }
+    views_in_ten_minutes(&mut world); // In which all find out that there is some.
+    assert_eq!(views_in_ten_minutes(&mut world), 200);
 }
