@@ -34,7 +34,9 @@ fn changes(why: &Why) -> impl DoubleEndedIterator<Item = &MemberChange> {
         | Decided::Refuted { .. }
         | Decided::Health { .. }
         | Decided::Late { .. }
-        | Decided::Reconnect { .. } => None,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => None,
     })
 }
 
@@ -62,7 +64,9 @@ fn about_ourselves(why: &Why, grounds: [Option<&MemberChange>; 2], hints: &mut V
         | Decided::Conflict { .. }
         | Decided::Refuted { .. }
         | Decided::Health { .. }
-        | Decided::Reconnect { .. } => None,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => None,
     };
     let worst = lags.chain(why.ourselves.iter().filter_map(late)).max().unwrap_or_default();
     if worst >= SLOW {

@@ -182,6 +182,7 @@ mod tests {
     use mingle_wire::Versions;
 
     use super::*;
+    use crate::member::{LastRtt, Link};
 
     fn incarnation(number: u32) -> Incarnation {
         Incarnation::new(number).unwrap()
@@ -201,7 +202,8 @@ mod tests {
             incarnation: incarnation(7),
             versions: Versions([1, 5, 2, 0, 0, 0]),
             since: UNIX_EPOCH + Duration::from_secs(since),
-            rtt: crate::member::LastRtt::default(),
+            rtt: LastRtt::default(),
+            link: Link::default(),
         })
     }
 
