@@ -239,6 +239,8 @@ mod tests {
         let recorded = decision.link_degraded.as_ref().unwrap();
         let said = (recorded.name.as_str(), recorded.kind.as_str(), decision.kind.as_str());
         assert_eq!(said, ("b", "streams_only", "link_degraded"));
+        let hint = "packets get lost, streams work: open UDP on the way, and check the MTU";
+        assert!(view.hints.iter().any(|other| other == hint), "{:?}", view.hints);
         let text = why::text(&view);
         for expected in [" (streams only): packets to it or", "  link degraded: ", "  it began at "]
         {
@@ -249,6 +251,7 @@ mod tests {
         wait_for(&mut notices, |notice| matches!(notice, Notice::LinkRestored { .. })).await;
         let view = answer(&a, "b").unwrap();
         assert_eq!(view.member.as_ref().unwrap().degraded, None);
+        assert!(!view.hints.iter().any(|other| other == hint), "{:?}", view.hints);
         let restored = view.timeline.last().unwrap().link_restored.as_ref().unwrap();
         assert_eq!((restored.name.as_str(), restored.kind.as_str()), ("b", "streams_only"));
         a.stop().await;
