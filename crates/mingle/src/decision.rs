@@ -265,7 +265,7 @@ impl fmt::Display for Decided {
                 f.write_str(match kind {
                     LinkKind::StreamsOnly => {
                         "answers on streams (TCP) only: packets (UDP) from us to it or back get lost, \
-                         and helpers do not get any through either"
+                         and no helper gets any through either"
                     }
                     LinkKind::HelpersOnly => {
                         "answers helpers only: packets (UDP) from us to it or back get lost, and those \
@@ -295,7 +295,7 @@ mod tests {
             (
                 LinkKind::StreamsOnly,
                 "link degraded: it lives, but answers on streams (TCP) only: packets (UDP) from us to \
-                 it or back get lost, and helpers do not get any through either",
+                 it or back get lost, and no helper gets any through either",
                 "link restored: packets (UDP) get through to it and back again; until then it had \
                  answered on streams (TCP) only",
             ),
