@@ -20,6 +20,17 @@ pub(crate) struct MemberView {
     pub(crate) since: String,
     /// Of the last direct ping that was answered.
     pub(crate) rtt_ms: Option<f64>,
+    /// Nothing while it answers to direct packets, and of older agents.
+    pub(crate) degraded: Option<DegradedView>,
+}
+
+/// A link on which packets get lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DegradedView {
+    /// How the member is heard: `streams_only` or `helpers_only`.
+    pub(crate) kind: String,
+    /// RFC 3339, by the agent's clock.
+    pub(crate) since: String,
 }
 
 /// The agent itself, as `GET /v1/self` gives it.
@@ -202,6 +213,10 @@ pub(crate) struct DecisionView {
     pub(crate) late_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reconnect: Option<ReconnectView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) link_degraded: Option<LinkView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) link_restored: Option<LinkView>,
 }
 
 /// A change of what is believed of a member: as it is after it, and why.
@@ -246,6 +261,15 @@ pub(crate) struct ReconnectView {
     pub(crate) sought: String,
     /// Nothing when somebody answered.
     pub(crate) error: Option<String>,
+}
+
+/// How a member was heard on a link on which packets got lost, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LinkView {
+    pub(crate) name: String,
+    /// `streams_only` or `helpers_only`.
+    pub(crate) kind: String,
+    pub(crate) since: String,
 }
 
 /// Why a belief changed. What only some causes have is left out with the others.

@@ -40,8 +40,22 @@ fn members_row(member: &MemberView) -> [String; 7] {
         tags(&member.tags),
         member.incarnation.to_string(),
         escape(&member.since),
-        member.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms")),
+        link(member),
     ]
+}
+
+/// The last round trip, and how the member is heard when packets get lost.
+fn link(member: &MemberView) -> String {
+    let rtt = member.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms"));
+    match &member.degraded {
+        None => rtt,
+        Some(link) => format!("{rtt}, {}", words(&link.kind)),
+    }
+}
+
+/// `streams_only` as it is shown.
+pub(crate) fn words(kind: &str) -> String {
+    escape(&kind.replace('_', " "))
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> String {
@@ -188,6 +202,7 @@ fn state_file(file: &StateFileView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::DegradedView;
 
     fn hostile() -> MemberView {
         MemberView {
@@ -198,6 +213,10 @@ mod tests {
             incarnation: 7,
             since: "2025-01-01T00:00:00Z".to_owned(),
             rtt_ms: Some(0.25),
+            degraded: Some(DegradedView {
+                kind: "streams_only\u{1b}".to_owned(),
+                since: String::new(),
+            }),
         }
     }
 
@@ -207,7 +226,14 @@ mod tests {
         assert_eq!(text.lines().count(), 2, "{text:?}");
         assert!(text.contains("evil\\u{1b}[2J"), "{text}");
         assert!(text.contains("ro\\nle=w\\u{202e}eb"), "{text}");
-        assert!(text.contains("0.250 ms"), "{text}");
+        assert!(text.ends_with("  0.250 ms, streams only\\u{1b}\n"), "{text}");
+    }
+
+    #[test]
+    fn a_member_whose_packets_pass_has_its_round_trip_alone() {
+        let member = MemberView { degraded: None, ..hostile() };
+        assert_eq!(link(&member), "0.250 ms");
+        assert_eq!(link(&MemberView { rtt_ms: None, ..member }), "-");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mingle::{Cause, Change, Decided, Decision, MemberChange, ProbeReport, State, StreamPing, Why};
+use mingle::{
+    Cause, Change, Decided, Decision, Evidence, LinkKind, MemberChange, ProbeReport, State,
+    StreamPing, Why,
+};
 
 /// Timers that ran as late as this say that we may have been the slow one.
 const SLOW: Duration = Duration::from_millis(250);
@@ -17,8 +20,11 @@ pub(crate) fn of(why: &Why, local: &str, witnesses: usize) -> Vec<String> {
     let suspected = last(why, Change::Suspected);
     let failed = last(why, Change::Failed);
     about_ourselves(why, [suspected, failed], &mut hints);
+    if let Some(link) = why.member.as_ref().and_then(|member| member.degraded()) {
+        hints.push(about_link(link.kind).to_owned());
+    }
     if let Some(change) = suspected {
-        about_accusation(change, local, witnesses, &mut hints);
+        about_accusation(&change.evidence, local, witnesses, &mut hints);
     }
     if let Some(change) = failed {
         about_verdict(change, local, witnesses, &mut hints);
@@ -34,7 +40,9 @@ fn changes(why: &Why) -> impl DoubleEndedIterator<Item = &MemberChange> {
         | Decided::Refuted { .. }
         | Decided::Health { .. }
         | Decided::Late { .. }
-        | Decided::Reconnect { .. } => None,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => None,
     })
 }
 
@@ -62,7 +70,9 @@ fn about_ourselves(why: &Why, grounds: [Option<&MemberChange>; 2], hints: &mut V
         | Decided::Conflict { .. }
         | Decided::Refuted { .. }
         | Decided::Health { .. }
-        | Decided::Reconnect { .. } => None,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => None,
     };
     let worst = lags.chain(why.ourselves.iter().filter_map(late)).max().unwrap_or_default();
     if worst >= SLOW {
@@ -73,22 +83,38 @@ fn about_ourselves(why: &Why, grounds: [Option<&MemberChange>; 2], hints: &mut V
     }
 }
 
-fn about_accusation(change: &MemberChange, local: &str, witnesses: usize, hints: &mut Vec<String>) {
-    match &change.evidence.cause {
+/// Of a link on which packets get lost now.
+const fn about_link(kind: LinkKind) -> &'static str {
+    match kind {
+        LinkKind::StreamsOnly => {
+            "packets get lost, streams work: open UDP on the way, and check the MTU"
+        }
+        LinkKind::HelpersOnly => {
+            "packets get lost between this agent and it, and not between it and others: look at the \
+             way between these two, in both directions (firewall, route, MTU)"
+        }
+    }
+}
+
+fn about_accusation(evidence: &Evidence, local: &str, witnesses: usize, hints: &mut Vec<String>) {
+    match &evidence.cause {
         Cause::ProbeFailed(report) => about_probe(report, witnesses, hints),
         Cause::Accused { by } if **by != *local => hints.push(format!(
             "{by:?} suspected it first: \"mingle why\" on that agent says on what ground"
         )),
+        Cause::HeardDown { .. } => hints.push(
+            "this agent only heard of it with a peer's view: ask the others for the ground"
+                .to_owned(),
+        ),
         Cause::Accused { .. }
         | Cause::Announced
-        | Cause::HeardDown { .. }
         | Cause::SuspicionExpired { .. }
         | Cause::Declared { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
         | Cause::Expired => {}
     }
-    if change.evidence.last_ack.is_none() {
+    if evidence.last_ack.is_none() {
         hints.push(
             "it has never answered a ping of this agent: check that UDP passes between the two, both \
              ways"
@@ -107,16 +133,14 @@ fn about_probe(report: &ProbeReport, witnesses: usize, hints: &mut Vec<String>) 
     }
     hints.extend(
         match report.stream {
-            StreamPing::Answered => {
-                Some("packets get lost, streams work: open UDP on the way, and check the MTU")
-            }
             StreamPing::Failed => Some(
                 "no stream could be opened to it: its process is gone, or a firewall is between",
             ),
             StreamPing::Silent => {
                 Some("a stream to it got no answer: it hangs, or its machine is off or cut off")
             }
-            StreamPing::NotTried => None,
+            // A probe whose stream answered has not failed.
+            StreamPing::NotTried | StreamPing::Answered => None,
         }
         .map(str::to_owned),
     );
@@ -140,12 +164,9 @@ fn about_verdict(change: &MemberChange, local: &str, witnesses: usize, hints: &m
         Cause::Declared { by } if **by != *local => hints.push(format!(
             "{by:?} declared it dead: \"mingle why\" on that agent says on what ground"
         )),
-        Cause::HeardDown { .. } => hints.push(
-            "this agent only heard of it with a peer's view: ask the others for the ground"
-                .to_owned(),
-        ),
         Cause::SuspicionExpired { .. }
         | Cause::Declared { .. }
+        | Cause::HeardDown { .. }
         | Cause::Announced
         | Cause::ProbeFailed(_)
         | Cause::Accused { .. }
@@ -174,6 +195,8 @@ fn about_habits(why: &Why, hints: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use mingle::{Incarnation, Via};
+
     use super::*;
 
     #[test]
@@ -204,9 +227,25 @@ mod tests {
             assert_eq!(hints.is_empty(), expected.is_empty(), "{hints}");
         }
         let mut hints = Vec::new();
-        let report = ProbeReport { stream: StreamPing::Answered, health: 2, ..report };
+        let report = ProbeReport { stream: StreamPing::Failed, health: 2, ..report };
         about_probe(&report, 5, &mut hints);
         assert!(hints[0].contains("was 2 when it began to probe"), "{hints:?}");
-        assert!(hints[1].starts_with("packets get lost, streams work"), "{hints:?}");
+        assert!(hints[1].starts_with("no stream could be opened to it"), "{hints:?}");
+    }
+
+    #[test]
+    fn who_is_suspected_for_a_peers_view_is_asked_about_elsewhere() {
+        let evidence = Evidence {
+            incarnation: Incarnation::FIRST,
+            before: Some(State::Alive),
+            cause: Cause::HeardDown { state: State::Dead },
+            via: Via::Stream(([10, 0, 0, 1], 7946).into()),
+            last_ack: Some(Duration::ZERO),
+            lag: Duration::ZERO,
+        };
+        let mut hints = Vec::new();
+        about_accusation(&evidence, "a", 1, &mut hints);
+        assert_eq!(hints.len(), 1, "{hints:?}");
+        assert!(hints[0].contains("only heard of it with a peer's view"), "{hints:?}");
     }
 }

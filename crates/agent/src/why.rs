@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::api::{DecisionView, EvidenceView, MemberView, SelfView, WhyView};
 use crate::cli::WhyArgs;
 use crate::client::Client;
-use crate::commands::AT_ONCE;
+use crate::commands::{AT_ONCE, words};
 use crate::exit::Failure;
 use crate::output::{self, escape, printable};
 
@@ -35,7 +35,8 @@ fn in_path(name: &str) -> String {
     segment
 }
 
-fn text(view: &WhyView) -> String {
+/// An answer for people, who may read it in a terminal.
+pub(crate) fn text(view: &WhyView) -> String {
     let clock = Clock { today: view.now.get(..DATE).unwrap_or_default() };
     let mut text = headline(view, &clock);
     text.push('\n');
@@ -85,9 +86,14 @@ fn headline(view: &WhyView, clock: &Clock<'_>) -> String {
     };
     let who = if view.itself { ", this agent," } else { "" };
     let rtt = member.rtt_ms.map(|rtt| format!(", last round trip {rtt:.3} ms")).unwrap_or_default();
+    let link = member.degraded.as_ref().map(|link| {
+        let (since, how) = (clock.time(&link.since), words(&link.kind));
+        format!("link degraded since {since} UTC ({how}): packets to it or back get lost\n")
+    });
     format!(
         "{name}{who} {state} since {since} UTC ({ago} ago)\n\
-         address {address}, incarnation {incarnation}{rtt}\n"
+         address {address}, incarnation {incarnation}{rtt}\n{}",
+        link.unwrap_or_default()
     )
 }
 
@@ -98,13 +104,17 @@ fn add_decision(text: &mut String, decision: &DecisionView, clock: &Clock<'_>) {
         let _ = write!(text, " ({} times since {})", decision.times, clock.time(&decision.first));
     }
     text.push('\n');
+    let width = time.chars().count();
+    if let Some(link) = decision.link_degraded.as_ref().or(decision.link_restored.as_ref()) {
+        let _ = writeln!(text, "{:width$}  it began at {}", "", clock.time(&link.since));
+    }
     let evidence = match (&decision.member, &decision.refuted) {
         (Some(change), _) => Some((&change.evidence, change.change.as_str())),
         (None, Some(refuted)) => Some((&refuted.evidence, "refuted")),
         (None, None) => None,
     };
     if let Some(grounds) = evidence.and_then(|(evidence, change)| grounds(evidence, change)) {
-        let _ = writeln!(text, "{:width$}  {grounds}", "", width = time.chars().count());
+        let _ = writeln!(text, "{:width$}  {grounds}", "");
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::driver::{self, Launch};
 use crate::recorder::{self, Folder};
 use crate::sealer::{Sealer, Verify, entropy};
-use crate::state::Opened;
+use crate::state::{Opened, Plan};
 use crate::transport::{NetTransport, Transport};
 use crate::{Cluster, StartError};
 
@@ -332,7 +332,7 @@ impl Builder {
                 seeds: self.seeds,
                 retry_interval: self.retry_interval,
                 record,
-                remembered: state.as_ref().map(|state| state.remembered(seed)).unwrap_or_default(),
+                remembered: state.as_ref().map(Plan::remembered).unwrap_or_default(),
                 state,
             },
         ))

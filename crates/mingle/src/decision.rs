@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mingle_proto::{Cause, Change, Evidence, Sought};
+use mingle_proto::{Cause, Change, Evidence, LinkKind, Sought};
 use mingle_wire::{Incarnation, State};
 
 use crate::{JoinError, Member};
@@ -65,6 +65,24 @@ pub enum Decided {
         /// Why it failed; `None` when somebody answered. The words of a peer are cut off at 256 bytes.
         error: Option<JoinError>,
     },
+    /// A member answers, but for a while not to direct packets: the link is at fault, not the member.
+    LinkDegraded {
+        /// The member's name. Peers choose it: escape it where it is shown.
+        name: Arc<str>,
+        /// How it is heard.
+        kind: LinkKind,
+        /// Since when, by this machine's clock.
+        since: SystemTime,
+    },
+    /// It answers to direct packets again.
+    LinkRestored {
+        /// The member's name. Peers choose it: escape it where it is shown.
+        name: Arc<str>,
+        /// How it was heard meanwhile.
+        kind: LinkKind,
+        /// Since when that had been so, by this machine's clock.
+        since: SystemTime,
+    },
 }
 
 /// A change of what is believed of a member, and its grounds.
@@ -100,11 +118,23 @@ pub enum DecisionKind {
     Late,
     /// [`Decided::Reconnect`]
     Reconnect,
+    /// [`Decided::LinkDegraded`]
+    LinkDegraded,
+    /// [`Decided::LinkRestored`]
+    LinkRestored,
 }
 
 impl DecisionKind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Member, Self::Conflict, Self::Refuted, Self::Health, Self::Late, Self::Reconnect];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Member,
+        Self::Conflict,
+        Self::Refuted,
+        Self::Health,
+        Self::Late,
+        Self::Reconnect,
+        Self::LinkDegraded,
+        Self::LinkRestored,
+    ];
 
     /// The word for it, in lower case.
     #[must_use]
@@ -116,6 +146,8 @@ impl DecisionKind {
             Self::Health => "health",
             Self::Late => "late",
             Self::Reconnect => "reconnect",
+            Self::LinkDegraded => "link_degraded",
+            Self::LinkRestored => "link_restored",
         }
     }
 }
@@ -131,6 +163,8 @@ impl Decided {
             Self::Health { .. } => DecisionKind::Health,
             Self::Late { .. } => DecisionKind::Late,
             Self::Reconnect { .. } => DecisionKind::Reconnect,
+            Self::LinkDegraded { .. } => DecisionKind::LinkDegraded,
+            Self::LinkRestored { .. } => DecisionKind::LinkRestored,
         }
     }
 
@@ -138,7 +172,9 @@ impl Decided {
     pub(crate) fn names(&self, member: &str) -> bool {
         match self {
             Self::Member(change) => &*change.name == member,
-            Self::Conflict { name, .. } => &**name == member,
+            Self::Conflict { name, .. }
+            | Self::LinkDegraded { name, .. }
+            | Self::LinkRestored { name, .. } => &**name == member,
             Self::Refuted { .. }
             | Self::Health { .. }
             | Self::Late { .. }
@@ -150,7 +186,11 @@ impl Decided {
     pub(crate) const fn is_ours(&self) -> bool {
         match self {
             Self::Refuted { .. } | Self::Health { .. } | Self::Late { .. } => true,
-            Self::Member(_) | Self::Conflict { .. } | Self::Reconnect { .. } => false,
+            Self::Member(_)
+            | Self::Conflict { .. }
+            | Self::Reconnect { .. }
+            | Self::LinkDegraded { .. }
+            | Self::LinkRestored { .. } => false,
         }
     }
 
@@ -159,7 +199,9 @@ impl Decided {
         size_of::<Decision>()
             + match self {
                 Self::Member(change) => change.name.len() + evidence_bytes(&change.evidence),
-                Self::Conflict { name, .. } => name.len(),
+                Self::Conflict { name, .. }
+                | Self::LinkDegraded { name, .. }
+                | Self::LinkRestored { name, .. } => name.len(),
                 Self::Refuted { evidence, .. } => evidence_bytes(evidence),
                 Self::Reconnect { error: Some(JoinError::Remote { text }), .. } => text.len(),
                 Self::Reconnect { .. } | Self::Health { .. } | Self::Late { .. } => 0,
@@ -217,6 +259,63 @@ impl fmt::Display for Decided {
                     Some(error) => error.fmt(f),
                     None => f.write_str("it answered"),
                 }
+            }
+            Self::LinkDegraded { kind, .. } => {
+                f.write_str("link degraded: it lives, but ")?;
+                f.write_str(match kind {
+                    LinkKind::StreamsOnly => {
+                        "answers on streams (TCP) only: packets (UDP) from us to it or back get lost, \
+                         and no helper gets any through either"
+                    }
+                    LinkKind::HelpersOnly => {
+                        "answers helpers only: packets (UDP) from us to it or back get lost, and those \
+                         of others get through"
+                    }
+                })
+            }
+            Self::LinkRestored { kind, .. } => {
+                f.write_str("link restored: packets (UDP) get through to it and back again; ")?;
+                f.write_str(match kind {
+                    LinkKind::StreamsOnly => "until then it had answered on streams (TCP) only",
+                    LinkKind::HelpersOnly => "until then it had answered helpers only",
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_link_it_says_that_the_member_lives_and_what_gets_through() {
+        let (name, since) = (Arc::<str>::from("b"), SystemTime::UNIX_EPOCH);
+        let table = [
+            (
+                LinkKind::StreamsOnly,
+                "link degraded: it lives, but answers on streams (TCP) only: packets (UDP) from us to \
+                 it or back get lost, and no helper gets any through either",
+                "link restored: packets (UDP) get through to it and back again; until then it had \
+                 answered on streams (TCP) only",
+            ),
+            (
+                LinkKind::HelpersOnly,
+                "link degraded: it lives, but answers helpers only: packets (UDP) from us to it or \
+                 back get lost, and those of others get through",
+                "link restored: packets (UDP) get through to it and back again; until then it had \
+                 answered helpers only",
+            ),
+        ];
+        for (kind, degraded, restored) in table {
+            let names = || Arc::clone(&name);
+            let decisions = [
+                (Decided::LinkDegraded { name: names(), kind, since }, degraded),
+                (Decided::LinkRestored { name: names(), kind, since }, restored),
+            ];
+            for (what, sentence) in decisions {
+                assert_eq!(what.to_string(), sentence);
+                assert!(what.names("b") && !what.names("a") && !what.is_ours(), "{what:?}");
             }
         }
     }

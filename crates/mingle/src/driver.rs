@@ -24,7 +24,7 @@ use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
 use crate::flag::Flag;
 use crate::flight::FlightRecorder;
 use crate::join;
-use crate::member::{LastRtt, Member};
+use crate::member::{LastRtt, Link, Member};
 use crate::nonces::Nonces;
 use crate::queue::{Topic, lock};
 use crate::recorder::{self, Recorder};
@@ -157,7 +157,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         name: local.name().to_owned(),
         local_addr: transport.local_addr(),
         join_port,
-        view: View::new(Member::new(&local, LastRtt::default(), &clock)),
+        view: View::new(Member::new(&local, LastRtt::default(), Link::default(), &clock)),
         flight: FlightRecorder::default(),
         conflicts: Conflicts::default(),
         messages: Topic::new(),
@@ -723,7 +723,7 @@ impl<T: Transport> Driver<T> {
                 }
             }
             Event::Reconnect { to, sought, result } => self.on_reconnect(to, sought, result),
-            event => events::publish(&self.shared, event, &self.clock),
+            event => events::publish(&self.shared, &self.node, event, &self.clock),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mingle_proto::{Change, Event, Evidence};
+use mingle_proto::{Change, Event, Evidence, Node};
 use mingle_wire::{Incarnation, State};
 use tracing::{debug, field, info, warn};
 
@@ -12,16 +12,17 @@ use crate::clock::Clock;
 use crate::cluster::{Message, Notice, PeerState};
 use crate::decision::{Decided, MemberChange};
 use crate::driver::Shared;
-use crate::member::Member;
+use crate::member::{DegradedLink, Member};
 use crate::queue::Published;
 use crate::stats::Tally;
 
-pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
+/// Gives an event of the node on to whoever wants to know.
+pub(crate) fn publish(shared: &Shared, node: &Node, event: Event, clock: &Clock) {
     let at = clock.system_time(clock.now());
     match event {
         Event::Member { change, member, evidence } => {
             let evidence = Arc::new(evidence);
-            changed(shared, at, Changed { change, member, evidence }, clock);
+            changed(shared, node, Changed { at, change, member, evidence }, clock);
         }
         Event::Conflict { member, other } => {
             let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
@@ -59,20 +60,14 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             refuted(shared, at, incarnation, Arc::new(evidence));
         }
         Event::LinkDegraded { member, kind, since } => {
-            let (name, since) = (member.name().into(), clock.system_time(since));
-            warn!(
-                member = ?name,
-                heard = kind.as_str(),
-                "packets to or from this member get lost, though it lives; look at the network between"
-            );
-            let notice = || Notice::LinkDegraded { name, kind, since };
-            count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
+            update_link(shared, node, &member, clock);
+            let link = DegradedLink { kind, since: clock.system_time(since) };
+            link_degraded(shared, at, member.name().into(), link);
         }
         Event::LinkRestored { member, kind, since } => {
-            let (name, since) = (member.name().into(), clock.system_time(since));
-            info!(member = ?name, "packets pass again");
-            let notice = || Notice::LinkRestored { name, kind, since };
-            count(shared, shared.notices.publish(0, notice), None, Tally::NoticesMissed);
+            update_link(shared, node, &member, clock);
+            let link = DegradedLink { kind, since: clock.system_time(since) };
+            link_restored(shared, at, member.name().into(), link);
         }
         // The driver answers whoever asked, and says what came of attempts.
         Event::Completed { .. } | Event::Reconnect { .. } => {}
@@ -87,6 +82,32 @@ fn refuted(shared: &Shared, at: SystemTime, incarnation: Incarnation, evidence: 
     count(shared, published, None, Tally::NoticesMissed);
 }
 
+fn update_link(shared: &Shared, node: &Node, member: &mingle_proto::Member, clock: &Clock) {
+    if let Some(known) = shared.view.member(member.name()) {
+        known.link.update(node, member, clock);
+    }
+}
+
+fn link_degraded(shared: &Shared, at: SystemTime, name: Arc<str>, link: DegradedLink) {
+    let DegradedLink { kind, since } = link;
+    warn!(
+        member = ?name,
+        heard = kind.as_str(),
+        "packets to or from this member get lost, though it lives; look at the network between"
+    );
+    record(shared, at, Decided::LinkDegraded { name: Arc::clone(&name), kind, since });
+    let published = shared.notices.publish(0, || Notice::LinkDegraded { name, kind, since });
+    count(shared, published, None, Tally::NoticesMissed);
+}
+
+fn link_restored(shared: &Shared, at: SystemTime, name: Arc<str>, link: DegradedLink) {
+    let DegradedLink { kind, since } = link;
+    info!(member = ?name, "packets pass again");
+    record(shared, at, Decided::LinkRestored { name: Arc::clone(&name), kind, since });
+    let published = shared.notices.publish(0, || Notice::LinkRestored { name, kind, since });
+    count(shared, published, None, Tally::NoticesMissed);
+}
+
 /// Keeps a decision for those who ask why.
 pub(crate) fn record(shared: &Shared, at: SystemTime, what: Decided) {
     shared.tallies.add(Tally::DecisionsDropped, shared.flight.record(at, what));
@@ -94,13 +115,14 @@ pub(crate) fn record(shared: &Shared, at: SystemTime, what: Decided) {
 
 /// A change of what is believed of a member.
 struct Changed {
+    at: SystemTime,
     change: Change,
     member: mingle_proto::Member,
     evidence: Arc<Evidence>,
 }
 
-fn changed(shared: &Shared, at: SystemTime, changed: Changed, clock: &Clock) {
-    let Changed { change, member, evidence } = changed;
+fn changed(shared: &Shared, node: &Node, changed: Changed, clock: &Clock) {
+    let Changed { at, change, member, evidence } = changed;
     match change {
         Change::Renewed => {
             debug!(member = ?member.name(), incarnation = %member.incarnation, "renewed");
@@ -125,9 +147,11 @@ fn changed(shared: &Shared, at: SystemTime, changed: Changed, clock: &Clock) {
         ),
     }
     let known = shared.view.member(member.name());
+    let link = known.as_ref().map(|known| known.link.clone()).unwrap_or_default();
+    link.update(node, &member, clock);
     let same_place = known.filter(|known| known.address == member.address().socket_addr());
     let rtt = same_place.map(|known| known.rtt.clone()).unwrap_or_default();
-    let member = Arc::new(Member::new(&member, rtt, clock));
+    let member = Arc::new(Member::new(&member, rtt, link, clock));
     let reason = MemberChange::new(change, &member, Arc::clone(&evidence));
     record(shared, at, Decided::Member(reason));
     let dropped = shared.view.publish(at, change, member, evidence);

@@ -134,7 +134,11 @@ impl<'a> Subject<'a> {
                 Some(Self::Claimants(name, *held, *claimed))
             }
             Decided::Late { .. } => Some(Self::OurTime),
-            Decided::Member(_) | Decided::Refuted { .. } | Decided::Health { .. } => None,
+            Decided::Member(_)
+            | Decided::Refuted { .. }
+            | Decided::Health { .. }
+            | Decided::LinkDegraded { .. }
+            | Decided::LinkRestored { .. } => None,
         }
     }
 }
@@ -147,7 +151,11 @@ fn continues(last: &Decision, at: SystemTime, what: &Decided) -> bool {
             at.duration_since(last.at).is_ok_and(|between| between < LATE_TOGETHER)
         }
         Decided::Conflict { .. } => true,
-        Decided::Member(_) | Decided::Refuted { .. } | Decided::Health { .. } => false,
+        Decided::Member(_)
+        | Decided::Refuted { .. }
+        | Decided::Health { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => false,
     }
 }
 

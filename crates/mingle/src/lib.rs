@@ -82,7 +82,7 @@ pub use decision::{Decided, Decision, DecisionKind, MemberChange};
 pub use error::{LeaveError, MetaError, SendError, StartError};
 pub use flight::Dropped;
 pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
-pub use member::Member;
+pub use member::{DegradedLink, Member};
 pub use mingle_proto::{
     Cause, Change, Cidr, CidrError, Config, ConfigError, Done, Evidence, ExchangeEnd, LinkKind,
     Missing, ProbeReport, RequestError, Rules, Sought, StreamPing, Via,

@@ -1,14 +1,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use mingle_proto::{LinkKind, Node};
 use mingle_wire::{Incarnation, State, Versions, memberlist};
 
 use crate::clock::Clock;
+use crate::queue::lock;
 
-/// What this node believes of a node, itself included. Immutable but for the round trip time.
+/// What this node believes of a node, itself included. Immutable but for the round trip time and
+/// whether the link is degraded.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Member {
@@ -29,6 +32,18 @@ pub struct Member {
     /// Since when it has been in this state, by this machine's clock.
     pub since: SystemTime,
     pub(crate) rtt: LastRtt,
+    pub(crate) link: Link,
+}
+
+/// A link on which a member is heard, but not by direct packets: it lives, and packets from us to it
+/// or back get lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DegradedLink {
+    /// How the member is heard instead.
+    pub kind: LinkKind,
+    /// Since when, by this machine's clock.
+    pub since: SystemTime,
 }
 
 /// The lowest delegate version that a node which spells tags in its meta can have.
@@ -42,7 +57,19 @@ impl Member {
         self.rtt.get()
     }
 
-    pub(crate) fn new(member: &mingle_proto::Member, rtt: LastRtt, clock: &Clock) -> Self {
+    /// How it is heard while it does not answer to direct packets; `None` as long as it does, while it
+    /// is not alive or suspect, and for ourselves.
+    #[must_use]
+    pub fn degraded(&self) -> Option<DegradedLink> {
+        self.link.get()
+    }
+
+    pub(crate) fn new(
+        member: &mingle_proto::Member,
+        rtt: LastRtt,
+        link: Link,
+        clock: &Clock,
+    ) -> Self {
         let versions = member.versions();
         let [.., delegate_max, _] = versions.0;
         let tags = if delegate_max >= SERF_DELEGATE {
@@ -60,6 +87,7 @@ impl Member {
             versions,
             since: clock.system_time(member.since),
             rtt,
+            link,
         }
     }
 }
@@ -79,5 +107,27 @@ impl LastRtt {
             0 => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }
+    }
+}
+
+/// Whether the link to a member is degraded. It changes without making a new [`Member`]; shared by its
+/// successors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Link(Arc<Mutex<Option<DegradedLink>>>);
+
+impl Link {
+    /// Takes over what the node has of the link; nothing for those that are gone. Looks at no other
+    /// members than those on links on which packets got lost lately.
+    pub(crate) fn update(&self, node: &Node, member: &mingle_proto::Member, clock: &Clock) {
+        let is_it = |other: &mingle_proto::Member| other.name() == member.name();
+        let found = node.degraded_links().find(|(other, ..)| is_it(other));
+        let found = found.filter(|_| member.state.is_live());
+        let link =
+            found.map(|(_, kind, since)| DegradedLink { kind, since: clock.system_time(since) });
+        *lock(&self.0) = link;
+    }
+
+    fn get(&self) -> Option<DegradedLink> {
+        *lock(&self.0)
     }
 }

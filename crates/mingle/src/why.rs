@@ -66,7 +66,9 @@ fn places(known: Option<&Known>, decisions: &[Decision], name: &str) -> BTreeSet
         | Decided::Refuted { .. }
         | Decided::Health { .. }
         | Decided::Late { .. }
-        | Decided::Reconnect { .. } => None,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => None,
     });
     recorded.chain(known.map(|known| known.member.address)).collect()
 }
@@ -84,7 +86,9 @@ fn add_reason(timeline: &mut Vec<Decision>, reason: Decision) {
         | Decided::Refuted { .. }
         | Decided::Health { .. }
         | Decided::Late { .. }
-        | Decided::Reconnect { .. } => false,
+        | Decided::Reconnect { .. }
+        | Decided::LinkDegraded { .. }
+        | Decided::LinkRestored { .. } => false,
     };
     if !timeline.iter().any(is_it) {
         timeline.push(reason);

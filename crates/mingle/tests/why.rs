@@ -29,7 +29,9 @@ fn changes(why: &Why) -> Vec<&MemberChange> {
             | Decided::Refuted { .. }
             | Decided::Health { .. }
             | Decided::Late { .. }
-            | Decided::Reconnect { .. } => None,
+            | Decided::Reconnect { .. }
+            | Decided::LinkDegraded { .. }
+            | Decided::LinkRestored { .. } => None,
         })
         .collect()
 }

@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mingle::{Member, State as MemberState, StateFile};
+use mingle::{DegradedLink, Member, State as MemberState, StateFile};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -11,8 +11,8 @@ use super::problem::Refusal;
 use super::{Agent, MAX_BODY};
 use crate::agent::{Running, Security};
 use crate::api::{
-    JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView, MissingView, SelfView,
-    StateFileView, ViewSummary,
+    DegradedView, JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView,
+    MissingView, SelfView, StateFileView, ViewSummary,
 };
 use crate::{joining, output};
 
@@ -35,7 +35,13 @@ pub(super) fn view(member: &Member) -> MemberView {
         incarnation: member.incarnation.get(),
         since: output::timestamp(member.since),
         rtt_ms: member.rtt().map(|rtt| rtt.as_secs_f64() * 1000.0),
+        degraded: member.degraded().map(degraded),
     }
+}
+
+fn degraded(link: DegradedLink) -> DegradedView {
+    let DegradedLink { kind, since, .. } = link;
+    DegradedView { kind: kind.as_str().to_owned(), since: output::timestamp(since) }
 }
 
 /// `GET /v1/self`

@@ -5,16 +5,16 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use mingle::{
-    Cause, Decided, Decision, Dropped, Evidence, Member, ProbeReport, State as MemberState,
-    StreamPing, Via,
+    Cause, Cluster, Decided, Decision, Dropped, Evidence, LinkKind, Member, ProbeReport,
+    State as MemberState, StreamPing, Via,
 };
 
 use super::members::{bad_request, json, view};
 use super::problem::Refusal;
 use super::{Name, Running};
 use crate::api::{
-    ChangeView, ConflictView, DecisionView, DroppedView, EvidenceView, HealthView, ProbeView,
-    ReconnectView, RecorderView, RefutedView, WhyView,
+    ChangeView, ConflictView, DecisionView, DroppedView, EvidenceView, HealthView, LinkView,
+    ProbeView, ReconnectView, RecorderView, RefutedView, WhyView,
 };
 use crate::hints;
 use crate::output::timestamp_millis;
@@ -22,14 +22,20 @@ use crate::output::timestamp_millis;
 /// `GET /v1/members/{name}/why`
 pub(crate) fn of(running: &Running, name: Name) -> Result<Response, Refusal> {
     let Path(name) = name.map_err(|_| bad_request("the name in the path is no UTF-8"))?;
-    let why = running.cluster.why(&name).ok_or_else(|| {
+    let why = answer(&running.cluster, &name).ok_or_else(|| {
         let detail = format!("nothing is known of {name:?}; see the names in \"mingle members\"");
         Refusal::new(StatusCode::NOT_FOUND, detail)
     })?;
-    let local = running.cluster.name();
-    let witnesses = witnesses(&running.cluster.members(), &[local, &name]);
+    Ok(json(&why))
+}
+
+fn answer(cluster: &Cluster, name: &str) -> Option<WhyView> {
+    let why = cluster.why(name)?;
+    let local = cluster.name();
+    let witnesses = witnesses(&cluster.members(), &[local, name]);
     let age = |member: &Arc<Member>| why.now.duration_since(member.since).unwrap_or_default();
-    Ok(json(&WhyView {
+    Some(WhyView {
+        name: name.to_owned(),
         itself: name == local,
         now: timestamp_millis(why.now),
         member: why.member.as_deref().map(view),
@@ -38,8 +44,7 @@ pub(crate) fn of(running: &Running, name: Name) -> Result<Response, Refusal> {
         ourselves: decisions(&why.ourselves),
         hints: hints::of(&why, local, witnesses),
         dropped: why.dropped.map(dropped),
-        name,
-    }))
+    })
 }
 
 /// How many live members there are but these.
@@ -106,8 +111,19 @@ fn decision(decision: &Decision) -> DecisionView {
                 error: error.as_ref().map(ToString::to_string),
             });
         }
+        Decided::LinkDegraded { name, kind, since } => {
+            view.link_degraded = Some(link(name, *kind, *since));
+        }
+        Decided::LinkRestored { name, kind, since } => {
+            view.link_restored = Some(link(name, *kind, *since));
+        }
     }
     view
+}
+
+fn link(name: &str, kind: LinkKind, since: SystemTime) -> LinkView {
+    let (name, kind) = (name.to_owned(), kind.as_str().to_owned());
+    LinkView { name, kind, since: timestamp_millis(since) }
 }
 
 fn evidence(evidence: &Evidence) -> EvidenceView {
@@ -175,4 +191,72 @@ fn probe(report: &ProbeReport) -> ProbeView {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use mingle::transport::MemoryNetwork;
+    use mingle::{Config, Item, Notice, Notices};
+
+    use super::*;
+    use crate::why;
+
+    fn start(network: &MemoryNetwork, name: &str, n: u8) -> Cluster {
+        let config = Config {
+            probe_interval: Duration::from_millis(200),
+            probe_timeout: Duration::from_millis(100),
+            ..Config::local()
+        };
+        let transport = network.transport(([10, 0, 0, n], 7946).into()).unwrap();
+        Cluster::builder(name).config(config).start_on(transport).unwrap()
+    }
+
+    async fn wait_for(notices: &mut Notices, is_it: impl Fn(&Notice) -> bool) {
+        let found = async {
+            while let Some(item) = notices.next().await {
+                if matches!(&item, Item::Item(notice) if is_it(notice)) {
+                    return;
+                }
+            }
+            panic!("the node has stopped");
+        };
+        tokio::time::timeout(Duration::from_secs(20), found).await.expect("the notice in 20 s");
+    }
+
+    #[tokio::test]
+    async fn a_link_on_which_packets_get_lost_is_told_in_json_and_in_words() {
+        let network = MemoryNetwork::new();
+        let (a, b) = (start(&network, "a", 1), start(&network, "b", 2));
+        assert!(b.join([a.local_addr()]).await.succeeded());
+        let mut notices = a.notices();
+        network.cut_packets(a.local_addr(), b.local_addr());
+        wait_for(&mut notices, |notice| matches!(notice, Notice::LinkDegraded { .. })).await;
+
+        let view = answer(&a, "b").unwrap();
+        let link = view.member.as_ref().unwrap().degraded.as_ref().unwrap();
+        assert_eq!(link.kind, "streams_only");
+        let of_kind =
+            |decision: &&DecisionView| matches!(&*decision.kind, "link_degraded" | "link_restored");
+        let decision = view.timeline.iter().rfind(of_kind).unwrap();
+        let recorded = decision.link_degraded.as_ref().unwrap();
+        assert_eq!((recorded.name.as_str(), recorded.kind.as_str()), ("b", "streams_only"));
+        let hint = "packets get lost, streams work: open UDP on the way, and check the MTU";
+        assert!(view.hints.iter().any(|other| other == hint), "{:?}", view.hints);
+        let text = why::text(&view);
+        for expected in [" (streams only): packets to it or", "  link degraded: ", "  it began at "]
+        {
+            assert!(text.contains(expected), "{expected:?}: {text}");
+        }
+
+        network.mend(a.local_addr(), b.local_addr());
+        wait_for(&mut notices, |notice| matches!(notice, Notice::LinkRestored { .. })).await;
+        let view = answer(&a, "b").unwrap();
+        assert_eq!(view.member.as_ref().unwrap().degraded, None);
+        assert!(!view.hints.iter().any(|other| other == hint), "{:?}", view.hints);
+        let decision = view.timeline.iter().rfind(of_kind).unwrap();
+        let restored = decision.link_restored.as_ref().unwrap();
+        assert_eq!((restored.name.as_str(), restored.kind.as_str()), ("b", "streams_only"));
+        a.stop().await;
+        b.stop().await;
+    }
 }

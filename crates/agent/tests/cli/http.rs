@@ -60,8 +60,10 @@ fn members_have_the_fields_that_are_promised() {
     let member = members[0].as_object().unwrap();
     let mut fields: Vec<_> = member.keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let promised = ["address", "incarnation", "name", "rtt_ms", "since", "state", "tags"];
+    let promised =
+        ["address", "degraded", "incarnation", "name", "rtt_ms", "since", "state", "tags"];
     assert_eq!(fields, promised);
+    assert_eq!(member["degraded"], Value::Null);
     assert_eq!(member["tags"]["role"], "web");
 
     let view: Value = serde_json::from_str(&agent.ask(&["info", "--json"])).unwrap();

@@ -75,10 +75,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Where the others were, the likeliest to be there first, as far as that is known; else in an
-    /// order that the seed decides.
-    pub(crate) fn remembered(&self, seed: u64) -> Vec<SocketAddr> {
-        self.saved.addresses(seed)
+    /// Where the others were, the likeliest to be there first: a node has room for some thousands. It
+    /// chooses among those at random.
+    pub(crate) fn remembered(&self) -> Vec<SocketAddr> {
+        self.saved.addresses()
     }
 }
 

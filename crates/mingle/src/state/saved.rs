@@ -1,4 +1,3 @@
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -129,16 +128,10 @@ impl Saved {
         self.members = members.into_iter().collect();
     }
 
-    /// Where the others were: those that were there first, each in random order, and then the others,
-    /// the latest first.
-    pub(crate) fn addresses(&self, seed: u64) -> Vec<SocketAddr> {
-        let mut state = seed;
+    /// Where the others were, those first that are worth calling first.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         let mut members: Vec<_> = self.members.values().collect();
-        members.sort_by_cached_key(|_| draw(&mut state));
-        members.sort_by_key(|remembered| match remembered.presence {
-            Presence::Live => (Presence::Live, Reverse(0)),
-            Presence::Gone => (Presence::Gone, Reverse(remembered.since)),
-        });
+        members.sort_by_key(|remembered| remembered.worth());
         members.into_iter().map(|remembered| remembered.address).collect()
     }
 }
@@ -167,14 +160,6 @@ pub(super) fn unix_seconds(moment: SystemTime) -> u64 {
     moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// SplitMix64: good enough for an order, and not more.
-fn draw(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -182,6 +167,7 @@ mod tests {
     use mingle_wire::Versions;
 
     use super::*;
+    use crate::member::{LastRtt, Link};
 
     fn incarnation(number: u32) -> Incarnation {
         Incarnation::new(number).unwrap()
@@ -201,7 +187,8 @@ mod tests {
             incarnation: incarnation(7),
             versions: Versions([1, 5, 2, 0, 0, 0]),
             since: UNIX_EPOCH + Duration::from_secs(since),
-            rtt: crate::member::LastRtt::default(),
+            rtt: LastRtt::default(),
+            link: Link::default(),
         })
     }
 
@@ -317,23 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn who_was_there_is_called_first_in_an_order_of_ones_own() {
-        let live: Vec<_> = (1..=20).map(|n| (format!("l{n:02}"), n)).collect();
-        let mut members: Vec<_> =
-            live.iter().map(|(name, n)| (name.as_str(), Presence::Live, *n)).collect();
-        members.extend([("older", Presence::Gone, 50), ("newer", Presence::Gone, 60)]);
-        let saved = saved(&members);
-        let ports =
-            |seed| -> Vec<u16> { saved.addresses(seed).iter().map(SocketAddr::port).collect() };
-        let (one, other) = (ports(1), ports(2));
-        assert_eq!(one, ports(1));
-        assert_ne!(one, other);
-        for ports in [one, other] {
-            let (live, gone) = ports.split_at(20);
-            assert_eq!(gone, [60, 50]);
-            let mut live = live.to_vec();
-            live.sort_unstable();
-            assert!(live.into_iter().eq(1..=20));
-        }
+    fn the_likeliest_to_be_there_again_come_first() {
+        let saved = saved(&[
+            ("gone-last", Presence::Gone, 60),
+            ("gone-first", Presence::Gone, 10),
+            ("live-long", Presence::Live, 20),
+            ("live-new", Presence::Live, 50),
+        ]);
+        let ports: Vec<_> = saved.addresses().iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [20, 50, 60, 10]);
     }
 }

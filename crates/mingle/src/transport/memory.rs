@@ -35,6 +35,8 @@ struct Network {
     ports: BTreeMap<SocketAddr, Arc<Port>>,
     /// Directed pairs between which nothing passes.
     cuts: BTreeSet<(SocketAddr, SocketAddr)>,
+    /// Directed pairs between which packets are lost, and streams pass.
+    packet_cuts: BTreeSet<(SocketAddr, SocketAddr)>,
 }
 
 #[derive(Debug)]
@@ -83,12 +85,26 @@ impl MemoryNetwork {
         lock(&self.state).cuts.insert((from, to));
     }
 
-    /// Takes a cut back.
-    pub fn mend(&self, from: SocketAddr, to: SocketAddr) {
-        lock(&self.state).cuts.remove(&(from, to));
+    /// Loses all packets from one address to another, and lets streams pass, as a firewall does that
+    /// does not know UDP.
+    pub fn cut_packets(&self, from: SocketAddr, to: SocketAddr) {
+        lock(&self.state).packet_cuts.insert((from, to));
     }
 
-    /// Who receives what is sent from one address to another.
+    /// Takes a cut back, of whichever kind.
+    pub fn mend(&self, from: SocketAddr, to: SocketAddr) {
+        let mut network = lock(&self.state);
+        network.cuts.remove(&(from, to));
+        network.packet_cuts.remove(&(from, to));
+    }
+
+    /// Who receives the packets from one address to another.
+    fn packet_route(&self, from: SocketAddr, to: SocketAddr) -> Option<Arc<Port>> {
+        let lost = lock(&self.state).packet_cuts.contains(&(from, to));
+        if lost { None } else { self.route(from, to) }
+    }
+
+    /// Who is dialled from one address at another.
     fn route(&self, from: SocketAddr, to: SocketAddr) -> Option<Arc<Port>> {
         let network = lock(&self.state);
         if network.cuts.contains(&(from, to)) {
@@ -121,7 +137,7 @@ impl Transport for MemoryTransport {
     }
 
     fn try_send_to(&self, packet: &[u8], to: SocketAddr) -> io::Result<()> {
-        let Some(port) = self.network.route(self.address, to) else { return Ok(()) };
+        let Some(port) = self.network.packet_route(self.address, to) else { return Ok(()) };
         let mut packets = lock(&port.packets);
         if packets.len() < MAX_PACKETS {
             packets.push_back((self.address, packet.to_vec()));
