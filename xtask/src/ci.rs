@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as shell};
-use crate::{deny, interop, mutate, tidy};
+use crate::{chaos, deny, interop, mutate, tidy};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ struct Step {
     work: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         command: "cargo fmt --all --check",
@@ -64,6 +64,7 @@ const STEPS: [Step; 9] = [
         command: "cargo xtask interop",
         work: || interop::run(&interop::Options::default()),
     },
+    Step { name: "chaos", command: "cargo xtask chaos", work: chaos::run_short },
     Step { name: "deny", command: "cargo xtask deny", work: deny::run },
 ];
 

@@ -281,6 +281,8 @@ const DATAGRAMS_AT_ONCE: usize = 256;
 const STEPS_AT_ONCE: usize = 256;
 /// The longest sleep: tokio's clock stands still while the machine is suspended, and ours does not.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// Members from before a restart that are looked for, so that configured seeds have their place too.
+const MOST_REMEMBERED: usize = 1024;
 /// Further rounds of outputs because of what came of the ones before; the rest waits for the next
 /// wake-up.
 const MAX_ROUNDS: usize = 4;
@@ -453,10 +455,10 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Those that were members before a restart.
+    /// Those that were members before a restart, the likeliest to be there first.
     fn remember(&mut self) {
         let kind = SeedKind::Remembered;
-        for address in std::mem::take(&mut self.remembered) {
+        for address in std::mem::take(&mut self.remembered).into_iter().take(MOST_REMEMBERED) {
             let order = mingle_proto::Command::AddSeed { address, kind };
             self.handle(self.clock.now(), Input::Command(order));
         }

@@ -187,7 +187,7 @@ impl Stats {
         self.gauge("members_live", "Members alive or suspect, this node included.", size(live));
         let suspected = node.suspected();
         self.gauge("members_suspected", "Members accused and not heard yet.", size(suspected));
-        let degraded = node.degraded_links().filter(|(member, ..)| member.state.is_live()).count();
+        let degraded = node.degraded_links().count();
         let help = "Live members that answer, and not to direct packets.";
         self.gauge("members_degraded", help, size(degraded));
         self.gauge("view_version", "Changes of the view so far.", node.view_version());

@@ -329,7 +329,8 @@ pub enum Event {
         /// What its application put into the ack.
         payload: Vec<u8>,
     },
-    /// A member answers, but for a while not to direct packets.
+    /// A member answers, but for a while not to direct packets. That ends with
+    /// [`Event::LinkRestored`], or when the member goes or moves to another address.
     LinkDegraded {
         /// Which.
         member: Member,

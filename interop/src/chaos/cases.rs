@@ -18,12 +18,27 @@ pub(super) struct Case {
     pub(super) shows: &'static str,
     /// Whether it is run when nobody asks for it.
     pub(super) length: Length,
-    /// What it needs of the agent.
-    pub(super) needs: Needs,
     /// Who is in the cluster.
     pub(super) company: Company,
     /// What is done.
     pub(super) run: fn(&mut Trial) -> Result<()>,
+    /// What `mingle why` tells in the end.
+    pub(super) tells: &'static [Tale],
+}
+
+/// Words that an agent has in its answer to `mingle why`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tale {
+    /// Who is asked.
+    pub(super) witness: &'static str,
+    /// About whom.
+    pub(super) about: &'static str,
+    /// What must stand there.
+    pub(super) words: &'static str,
+}
+
+const fn tale(witness: &'static str, about: &'static str, words: &'static str) -> Tale {
+    Tale { witness, about, words }
 }
 
 /// How long a case takes.
@@ -33,15 +48,6 @@ pub enum Length {
     Short,
     /// Longer than anybody waits for a check.
     Long,
-}
-
-/// A flag of the agent without which a case means nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needs {
-    /// None.
-    Nothing,
-    /// `mingle agent --state DIR`.
-    State,
 }
 
 /// All cases; the longest of the short ones come first, so that they are not waited for in the end.
@@ -108,7 +114,6 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "mass-restart-state",
         shows: "all agents but one are killed and back at once, knowing what they kept",
-        needs: Needs::State,
         company: Company { memory: Memory::State, ..EVERYBODY },
         run: |trial| mass_restart(trial, Memory::State),
         ..PLAIN
@@ -116,7 +121,6 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "disk-full",
         shows: "the disk with an agent's state is full for a while: it goes on and says so once",
-        needs: Needs::State,
         run: disk::full,
         ..PLAIN
     },
@@ -126,9 +130,9 @@ const PLAIN: Case = Case {
     name: "",
     shows: "",
     length: Length::Short,
-    needs: Needs::Nothing,
     company: EVERYBODY,
     run: |_| Ok(()),
+    tells: &[],
 };
 
 const EVERYBODY: Company = Company { agents: 5, serfs: 1, gopeers: 2, memory: Memory::Nothing };

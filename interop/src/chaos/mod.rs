@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, ensure};
 
-use self::cases::{CASES, Case, Needs};
+use self::cases::{CASES, Case};
 use self::report::{Outcome, Verdict};
 use self::trial::{Findings, Trial, timeline};
 use crate::context::Context;
@@ -116,10 +116,8 @@ fn jobs(
 
 /// A thread of its own for each, so that a panic fails one case and not the run.
 fn run_one(number: usize, case: &Case, context: &Context) -> Outcome {
-    match interrupt::ensure_not_asked().and_then(|()| lacks(case)) {
-        Ok(None) => {}
-        Ok(Some(reason)) => return Outcome::left_out(case, reason),
-        Err(error) => return failed(case, Instant::now(), &error),
+    if let Err(error) = interrupt::ensure_not_asked() {
+        return failed(case, Instant::now(), &error);
     }
     let start = Instant::now();
     let prefix = format!("{}-{number}", machine::prefix());
@@ -135,14 +133,6 @@ fn failed(case: &Case, start: Instant, error: &anyhow::Error) -> Outcome {
     Outcome::new(case, start.elapsed().as_secs_f64(), findings)
 }
 
-fn lacks(case: &Case) -> Result<Option<&'static str>> {
-    Ok(match case.needs {
-        Needs::Nothing => None,
-        Needs::State => (!evidence::understands(&["agent", "--help"], "--state")?)
-            .then_some("this mingle has no `mingle agent --state DIR`"),
-    })
-}
-
 /// What agents say for themselves is collected whether all went well or not.
 fn perform(case: &Case, context: &Context, prefix: &str) -> Result<Findings> {
     let mut trial = Trial::begin(context, prefix, case.company)?;
@@ -151,7 +141,7 @@ fn perform(case: &Case, context: &Context, prefix: &str) -> Result<Findings> {
     if let Err(error) = end {
         trial.find(format!("{error:#}"))?;
     }
-    evidence::collect(&trial)?;
+    evidence::collect(&mut trial, case.tells)?;
     trial.findings()
 }
 

@@ -32,8 +32,6 @@ pub(super) struct Outcome {
 pub(super) enum Verdict {
     Passed,
     Failed,
-    /// It was not run, as the agent lacks what it needs.
-    LeftOut,
 }
 
 impl Outcome {
@@ -44,12 +42,6 @@ impl Outcome {
         let verdict = if passed { Verdict::Passed } else { Verdict::Failed };
         let Case { name: case, shows, .. } = *case;
         Self { case, shows, verdict, seconds, bounds, counts, findings }
-    }
-
-    /// Not run, for this reason.
-    pub(super) fn left_out(case: &Case, reason: &str) -> Self {
-        let findings = Findings { findings: vec![reason.to_owned()], ..Findings::default() };
-        Self { verdict: Verdict::LeftOut, ..Self::new(case, 0.0, findings) }
     }
 
     /// One line, and one for each thing that was wrong.
@@ -86,7 +78,6 @@ impl Verdict {
         match self {
             Self::Passed => "ok",
             Self::Failed => "FAILED",
-            Self::LeftOut => "left out",
         }
     }
 }
@@ -115,9 +106,7 @@ impl Results {
             rows.extend(outcome.rows());
         }
         let (passed, failed) = (self.count(Verdict::Passed), self.failed());
-        let left_out = self.count(Verdict::LeftOut);
-        aligned(&rows)
-            + &format!("\n{KEY}\n{passed} passed, {failed} failed, {left_out} left out\n")
+        aligned(&rows) + &format!("\n{KEY}\n{passed} passed, {failed} failed\n")
     }
 
     fn count(&self, verdict: Verdict) -> usize {
@@ -146,10 +135,7 @@ refuted: what mingle agents contradicted; at Go: all deaths in the views of Serf
 
 impl Outcome {
     fn rows(&self) -> Vec<[String; COLUMNS]> {
-        let counts = match self.verdict {
-            Verdict::Passed | Verdict::Failed => self.counts.cells(),
-            Verdict::LeftOut => Default::default(),
-        };
+        let counts = self.counts.cells();
         let bounds = self.bounds.iter().map(|bound| {
             let limit = format!("{:.0} s", bound.limit_seconds);
             let took = bound.took_seconds.map_or("never".to_owned(), |took| format!("{took:.1} s"));
@@ -230,13 +216,6 @@ mod tests {
     fn a_finding_fails_a_case_whose_bounds_are_met() {
         let outcome = outcome(vec![bound(Some(1.0))], vec!["a1 has ended".to_owned()]);
         assert_eq!(outcome.verdict, Verdict::Failed);
-    }
-
-    #[test]
-    fn what_is_left_out_is_no_failure() {
-        let results = Results { cases: vec![Outcome::left_out(&CASES[0], "no such flag")] };
-        assert_eq!(results.failed(), 0);
-        assert!(results.table().ends_with("0 passed, 0 failed, 1 left out\n"));
     }
 
     #[test]

@@ -213,7 +213,11 @@ impl Node {
             self.members.confirm_profile(key, alive.incarnation);
             return false;
         }
+        let before = self.members.get(key).profile.address();
         self.members.set_profile(key, Profile::of(alive, port), alive.incarnation);
+        if self.members.get(key).profile.address() != before {
+            self.forget_link(key);
+        }
         true
     }
 
@@ -221,6 +225,9 @@ impl Node {
         let before = self.members.get(key).state;
         let belief = Belief { incarnation, state };
         self.members.set_belief(key, belief, self.now, &mut self.rng);
+        if !state.is_live() {
+            self.forget_link(key);
+        }
         before
     }
 

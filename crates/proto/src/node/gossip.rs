@@ -110,7 +110,6 @@ impl Node {
         self.broadcasts.remove(key);
         self.timers.cancel(Timer::Reap(key));
         self.forget_inquiries(key);
-        self.links.remove(&key);
         let told = self.told.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);

@@ -36,6 +36,11 @@ impl Node {
         }
     }
 
+    /// A member is gone, from its address at least, and its link with it.
+    pub(super) fn forget_link(&mut self, key: MemberKey) {
+        self.links.remove(&key);
+    }
+
     /// A member was heard in this way alone. It is probed again at once until that is certain, or over.
     pub(super) fn link_is_odd(&mut self, key: MemberKey, kind: LinkKind) {
         let fresh = Link { since: self.now, answers: 0, kind, is_degraded: false };
