@@ -186,8 +186,9 @@ fn about_habits(why: &Why, hints: &mut Vec<String>) {
     let is_refutation = |decision: &&Decision| matches!(decision.what, Decided::Refuted { .. });
     let refuted = why.timeline.iter().filter(is_refutation).count();
     if refuted > 0 {
+        let times = if refuted == 1 { "once".to_owned() } else { format!("{refuted} times") };
         hints.push(format!(
-            "others said {refuted} times of this agent what is not so: its answers come late or not at \
+            "others said {times} of this agent what is not so: its answers come late or not at \
              all; look at its processor, and at its network in both directions"
         ));
     }

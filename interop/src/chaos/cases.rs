@@ -58,6 +58,7 @@ pub(super) const CASES: &[Case] = &[
         length: Length::Long,
         company: HALVES,
         run: |trial| partition(trial, Duration::from_secs(600), Duration::from_secs(60)),
+        tells: &[tale("a1", "a2", "failed: ")],
         ..PLAIN
     },
     Case {
@@ -66,36 +67,45 @@ pub(super) const CASES: &[Case] = &[
         length: Length::Long,
         company: Company { serfs: 0, ..HALVES },
         run: |trial| partition(trial, Duration::from_secs(600), Duration::from_secs(60)),
+        tells: &[tale("a1", "a2", "failed: ")],
         ..PLAIN
     },
     Case {
         name: "new-address",
         shows: "a killed agent is back at once under its name at another address",
         run: new_address,
+        tells: &[tale("a1", "a3", "claims to be at")],
         ..PLAIN
     },
     Case {
         name: "pause-30s",
         shows: "an agent and a memberlist node stand still for 30 s and go on",
         run: pause,
+        tells: &[tale("a1", "a4", "failed: "), tale("a4", "a4", "late: this node could not run")],
         ..PLAIN
     },
     Case {
         name: "udp-block",
         shows: "UDP between two agents is dropped for 60 s: nobody is seen as down",
         run: udp_block,
+        tells: &[tale("a2", "a3", "link degraded"), tale("a2", "a3", "link restored")],
         ..PLAIN
     },
     Case {
         name: "udp-block-one",
         shows: "UDP of one agent with everybody is dropped for 60 s: it does not flap",
         run: udp_block_one,
+        tells: &[
+            tale("a1", "a3", "answers on streams (TCP) only"),
+            tale("a1", "a3", "link restored"),
+        ],
         ..PLAIN
     },
     Case {
         name: "one-way",
         shows: "packets from one agent to another are dropped for 45 s, and not back: nobody is seen as down",
         run: one_way,
+        tells: &[tale("a2", "a3", "link degraded")],
         ..PLAIN
     },
     Case {
@@ -103,12 +113,14 @@ pub(super) const CASES: &[Case] = &[
         shows: "two halves, with Serf in both, for ten seconds",
         company: HALVES,
         run: |trial| partition(trial, Duration::from_secs(10), Duration::from_secs(45)),
+        tells: &[tale("a1", "a2", "failed: ")],
         ..PLAIN
     },
     Case {
         name: "mass-restart",
         shows: "all agents but one are killed and back at once, knowing nothing but the one",
         run: |trial| mass_restart(trial, Memory::Nothing),
+        tells: &[tale("a1", "a2", "joined: ")],
         ..PLAIN
     },
     Case {
@@ -116,12 +128,14 @@ pub(super) const CASES: &[Case] = &[
         shows: "all agents but one are killed and back at once, knowing what they kept",
         company: Company { memory: Memory::State, ..EVERYBODY },
         run: |trial| mass_restart(trial, Memory::State),
+        tells: &[tale("a1", "a2", "renewed: ")],
         ..PLAIN
     },
     Case {
         name: "disk-full",
         shows: "the disk with an agent's state is full for a while: it goes on and says so once",
         run: disk::full,
+        tells: &[tale("a1", "a6", "joined: ")],
         ..PLAIN
     },
 ];
