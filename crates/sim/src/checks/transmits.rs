@@ -1,4 +1,4 @@
-use mingle_proto::{Cause, Change, Config, Evidence, Gossip, Member, Node};
+use mingle_proto::{Beliefs, Cause, Change, Config, Evidence, Gossip, Member, Node};
 use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
@@ -155,7 +155,7 @@ impl Transmits {
             };
             leave_out_falls(&mut self.written);
             for (i, written) in self.written.iter().enumerate() {
-                host.count(desk, names, *written, bounds);
+                host.count(desk, names, *written, bounds, config.rules.beliefs);
                 let same = |other: &&Written| other.packet == written.packet;
                 let mut before = self.written[..i].iter().rev().take_while(same);
                 desk.check(Checker::Transmits, before.all(|b| b.about != written.about), || {
@@ -199,10 +199,11 @@ impl Host {
         names: &Names,
         written: Written,
         (least, limit): (u32, u32),
+        beliefs: Beliefs,
     ) {
         let Written { about, claim, .. } = written;
         let newest = self.sent.get(about.index()).copied().flatten();
-        let fits = newest.is_some_and(|newest| newest.claim.may_become(claim));
+        let fits = newest.is_some_and(|newest| newest.claim.may_become(claim, beliefs));
         desk.check(Checker::Transmits, fits, || {
             let newest = newest.map(|newest| newest.claim);
             format!("{claim:?} about {} goes out; it is {newest:?}", names.name(about))
@@ -224,10 +225,14 @@ impl Host {
 
 impl Claim {
     /// Whether this may go out where the other one was the newest to tell: itself, or the word of
-    /// somebody else who confirms it.
-    fn may_become(self, claim: Self) -> bool {
+    /// somebody else who confirms it. By the rules of memberlist whoever accuses at any incarnation that
+    /// is not below the suspicion's confirms it (spec 7.2).
+    fn may_become(self, claim: Self, beliefs: Beliefs) -> bool {
         match (self, claim) {
-            (Self::Suspect(at, _), Self::Suspect(confirmed, _)) => at == confirmed,
+            (Self::Suspect(at, _), Self::Suspect(confirmed, _)) => match beliefs {
+                Beliefs::Law => at == confirmed,
+                Beliefs::Memberlist => true,
+            },
             _ => self == claim,
         }
     }

@@ -276,6 +276,10 @@ impl Fault {
                 change("nodes", nodes);
                 change("with", with);
             }
+            Self::Seeds { nodes, seeds } => {
+                change("nodes", nodes);
+                change("seeds", seeds);
+            }
             Self::Send { nodes, to, .. } => {
                 change("nodes", nodes);
                 change("to", to);
