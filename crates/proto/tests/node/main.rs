@@ -7,5 +7,6 @@ mod cluster;
 mod healing;
 mod journal;
 mod law;
+mod links;
 mod replay;
 mod world;
