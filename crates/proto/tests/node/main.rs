@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not set up its scene has failed")]
 
 mod asking;
+mod bounds;
 mod cluster;
 mod healing;
 mod journal;
