@@ -244,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_of_two_messages_takes_the_room_of_two_parts() {
+        let mut queue = Broadcasts::default();
+        let part = |out: &mut Vec<u8>| out.extend_from_slice(b"claim");
+        queue.push_pair(keys(1)[0], part, part);
+        let room = 2 * (b"claim".len() + PART_OVERHEAD);
+        for (room, parts) in [(room - 1, 0), (room, 2)] {
+            queue.take(room, PART_OVERHEAD, 255);
+            assert_eq!(queue.taken().count(), parts, "in {room} bytes");
+            queue.put_back(9);
+        }
+    }
+
+    #[test]
     fn a_newer_claim_takes_the_place_of_an_older_one() {
         let mut queue = Broadcasts::default();
         let key = keys(1)[0];

@@ -23,6 +23,10 @@ pub(crate) struct Tombstone {
 }
 
 impl Tombstones {
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Tombstone> {
         self.by_name.get(name).copied()
     }

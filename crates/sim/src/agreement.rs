@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use mingle_proto::{Config, Member, Node};
+use mingle_proto::{Config, Member, Node, Reconnects};
 use mingle_wire::State;
 use serde::Serialize;
 
@@ -141,4 +141,15 @@ pub(crate) fn settling_time(world: &World) -> Duration {
     let exchange = config.push_pull_interval * (1 + doublings.saturating_sub(5));
     let joining = (JOIN_AGAIN + config.tcp_timeout * SEEDS) * 2;
     (probing + suspicion) * 2 + exchange * (2 + doublings) + joining
+}
+
+/// How much longer it may take where nobody joins anybody in the end, and nodes have to find each other:
+/// about one attempt in an interval looks for each of the missing, and no more are made at once than
+/// end while those time out that nobody refuses. With sixteen of them one in ten million is missed.
+pub(crate) fn finding_time(world: &World) -> Duration {
+    let config = world.config();
+    match config.rules.reconnects {
+        Reconnects::BuiltIn => config.reconnect_interval.max(config.tcp_timeout) * 16,
+        Reconnects::LeftToUsers => Duration::ZERO,
+    }
 }

@@ -60,6 +60,7 @@ impl Scenario {
                 | Fault::Partition { .. }
                 | Fault::Link { .. }
                 | Fault::Join { .. }
+                | Fault::Seeds { .. }
                 | Fault::Meta { .. }
                 | Fault::Send { .. }
                 | Fault::Forge { .. }

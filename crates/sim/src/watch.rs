@@ -26,6 +26,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) host: u32,
     pub(crate) to: SocketAddr,
     pub(crate) room: usize,
+    /// Whether the node is under load once it has written this.
+    pub(crate) is_busy: bool,
     pub(crate) body: &'a [u8],
 }
 

@@ -45,7 +45,8 @@ impl Node {
     }
 
     /// Whether more claims wait than gossip sends in two seconds, by the rules that adapt to that.
-    pub(super) fn is_busy(&self) -> bool {
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
         let ticks = BUSY.as_nanos() / self.config.gossip_interval.as_nanos().max(1);
         let usual = u128::from(self.config.gossip_nodes) * ticks * USUAL_PACKET;
         self.config.rules.gossip == Gossip::Adaptive && self.broadcasts.bytes() as u128 > usual

@@ -42,7 +42,11 @@ impl Node {
     }
 
     /// A member was heard in this way alone. It is probed again at once until that is certain, or over.
+    /// Of somebody who was declared dead meanwhile that says nothing.
     pub(super) fn link_is_odd(&mut self, key: MemberKey, kind: LinkKind) {
+        if !self.members.get(key).state.is_live() {
+            return;
+        }
         let fresh = Link { since: self.now, answers: 0, kind, is_degraded: false };
         let link = self.links.entry(key).or_insert(fresh);
         if link.kind != kind && !link.is_degraded {

@@ -444,6 +444,12 @@ impl Node {
         self.broadcasts.len()
     }
 
+    /// How many names are kept of members that were reaped, and of strangers that are dead.
+    #[must_use]
+    pub fn buried(&self) -> usize {
+        self.tombstones.len()
+    }
+
     /// How many exchanges are under way that we dialled, or are about to dial.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not set up its scene has failed")]
 
 mod asking;
+mod bounds;
 mod cluster;
 mod healing;
 mod journal;
 mod law;
+mod links;
 mod replay;
 mod timing;
 mod world;

@@ -97,10 +97,17 @@ impl Deadlines {
             return;
         }
         if change == Change::Reaped {
+            let no_room = host.down.len() > config.max_gone as usize
+                || case.count >= config.max_members as usize;
+            let first = host.down.values().min().copied();
             let deadline = host.down.remove(&about);
-            desk.check(Checker::Deadlines, deadline.is_some_and(|at| shown >= at), || {
+            let early = no_room && deadline == first;
+            desk.check(Checker::Deadlines, deadline.is_some_and(|at| early || shown >= at), || {
                 let whom = member.name();
-                format!("{whom} is forgotten at {shown:?}, and was to be kept until {deadline:?}")
+                format!(
+                    "{whom} is forgotten at {shown:?}, and was to be kept until {deadline:?}; \
+                     the first until {first:?}"
+                )
             });
         } else if member.state.is_live() {
             host.down.remove(&about);

@@ -72,8 +72,11 @@ checkers! {
     Inquiries = "inquiries", Small;
     /// Each packet of a gossip tick goes to another member.
     Gossip = "gossip", Small;
-    /// A member is told only so often what is held against it.
+    /// A member that speaks of itself is told only so often what is held against it, many are only so
+    /// often in all, and never in more bytes than it used itself.
     Corrections = "corrections", Small;
+    /// Links of members degrade and are restored in turn, and never those of who is gone.
+    Links = "links", Small;
     /// A view on a stream is the whole view, an answer the one before merging what it answers.
     Shown = "shown views", Small;
     /// Every request is answered once, and in time.

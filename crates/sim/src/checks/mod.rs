@@ -20,6 +20,7 @@ mod heard;
 mod incarnations;
 mod inquiries;
 mod lags;
+mod links;
 mod names;
 mod order;
 mod packets;
@@ -143,13 +144,13 @@ impl Checks {
 }
 
 impl Onlooker for Checks {
-    fn started(&mut self, now: Instant, host: u32, _shown: Instant, node: &Node) {
+    fn started(&mut self, now: Instant, host: u32, shown: Instant, node: &Node) {
         self.desk.at(now, host);
         self.config.get_or_insert_with(|| node.config().clone());
         self.incarnations.started(host, node);
         self.progress.started(host);
         if !self.is_large {
-            self.shadows.started(host, node);
+            self.shadows.started(host, shown, node);
         }
     }
 

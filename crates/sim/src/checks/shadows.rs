@@ -14,6 +14,7 @@ use super::desk::{Checker, Desk};
 use super::fingerprints::Fingerprints;
 use super::gossip::Gossip;
 use super::inquiries::Inquiries;
+use super::links::Links;
 use super::names::{NameId, Names};
 use super::pings::Pings;
 use super::probing::Probing;
@@ -45,6 +46,7 @@ pub(super) struct Shadows {
     gossip: Gossip,
     inquiries: Inquiries,
     corrections: Corrections,
+    links: Links,
     shown: Shown,
     occasion: Occasion,
     /// Who has answered an inquiry on a stream in this step.
@@ -89,7 +91,7 @@ impl Shadows {
         self.has_forgers = true;
     }
 
-    pub(super) fn started(&mut self, host: u32, node: &Node) {
+    pub(super) fn started(&mut self, host: u32, shown: Instant, node: &Node) {
         let local = node.local();
         self.addresses.insert(local.address().socket_addr());
         self.transmits.started(&mut self.names, host, node);
@@ -98,7 +100,8 @@ impl Shadows {
         let view = View::of(node, &mut self.names);
         self.probing.started(host, &view);
         self.pings.started(host, node);
-        self.corrections.started(host);
+        self.corrections.started(host, shown);
+        self.links.started(host);
         let host = host as usize;
         if self.views.len() <= host {
             self.views.resize_with(host + 1, || None);
@@ -127,6 +130,7 @@ impl Shadows {
 
     pub(super) fn before(&mut self, host: u32, input: &Input<'_>) {
         self.deadlines.before();
+        self.corrections.before();
         self.occasion = match input {
             Input::Timeout => Occasion::Woken,
             _ => Occasion::Answering,
@@ -143,18 +147,19 @@ impl Shadows {
         {
             self.answered_on_stream = Some(about);
         }
-        let Self { names, views, refutations, resurrection, .. } = self;
+        let Self { names, views, refutations, resurrection, corrections, .. } = self;
         let Some(view) = views.get(host as usize).and_then(Option::as_ref) else { return };
         let Some(me) = Myself::of(view) else { return };
         heard::on_stream(me.name, input, |message| {
             refutations.heard(me, message);
             resurrection.heard(names, view, message);
+            corrections.heard(names, None, message);
         });
     }
 
     fn packet(&mut self, host: u32, (from, received): (SocketAddr, Instant), body: &[u8]) {
         let Self { names, views, answers, pings, deadlines, verdicts, inquiries, .. } = self;
-        let Self { refutations, resurrection, .. } = self;
+        let Self { refutations, resurrection, corrections, .. } = self;
         let view = views.get(host as usize).and_then(Option::as_ref);
         let me = view.and_then(Myself::of);
         let is_forged = self.has_forgers && !self.addresses.contains(&from);
@@ -172,6 +177,7 @@ impl Shadows {
                 }
             }
             deadlines.heard(names, host, &message);
+            corrections.heard(names, Some(from), &message);
             if let (Some(view), Some(me)) = (view, me) {
                 refutations.heard(me, &message);
                 resurrection.heard(names, view, &message);
@@ -189,7 +195,7 @@ impl Shadows {
         let occasion = self.occasion;
         let messages = memberlist::part_count(packet.body);
         let mut first = None;
-        transmits.packet();
+        transmits.packet(packet.is_busy);
         for message in memberlist::messages(packet.body) {
             let message = match message {
                 Ok(message) => message,
@@ -198,7 +204,7 @@ impl Shadows {
             if first.is_none() {
                 pings.sent(desk, names, packet, &message, occasion);
                 gossip.sent(packet.to, &message, occasion);
-                corrections.sent(names, &message, messages, occasion);
+                corrections.sent(names, packet.to, &message, messages, occasion);
             }
             let first = first.get_or_insert(message);
             verdicts.sent(names, &message);
@@ -239,6 +245,7 @@ impl Shadows {
         view.change(id, change, member, evidence);
         self.transmits.told(&mut self.names, (me, id), change, member, evidence);
         self.corrections.told((host, id), change);
+        self.links.told((host, id), change);
         self.answers.late(host, lag);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
@@ -299,6 +306,7 @@ impl Shadows {
         }
         if let Some(view) = self.views.get_mut(host as usize).and_then(Option::as_mut) {
             view.event(desk, &mut self.names, event);
+            self.links.event(desk, &mut self.names, view, host, event);
         }
     }
 }

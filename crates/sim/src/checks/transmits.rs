@@ -1,4 +1,4 @@
-use mingle_proto::{Cause, Change, Config, Evidence, Gossip, Member, Node};
+use mingle_proto::{Beliefs, Cause, Change, Config, Evidence, Member, Node};
 use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
@@ -15,6 +15,8 @@ pub(super) struct Transmits {
     /// About whom there is something new to say in this step, or nothing any more.
     news: Vec<(NameId, Option<Claim>)>,
     packets: u32,
+    /// Whether the node was under load when it wrote the last one.
+    is_busy: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -28,7 +30,7 @@ struct Host {
 struct Sending {
     claim: Claim,
     times: u32,
-    /// Whether it went out as often as it must, which is half as often under load.
+    /// Whether it went out as often as it must, which is half as often while the node is under load.
     is_enough: bool,
     /// Whether it went out as often as it may.
     is_done: bool,
@@ -37,6 +39,7 @@ struct Sending {
 #[derive(Clone, Copy, Debug)]
 struct Written {
     packet: u32,
+    is_busy: bool,
     about: NameId,
     claim: Claim,
 }
@@ -77,8 +80,9 @@ impl Transmits {
     }
 
     /// A packet is written; its messages follow.
-    pub(super) fn packet(&mut self) {
+    pub(super) fn packet(&mut self, is_busy: bool) {
         self.packets += 1;
+        self.is_busy = is_busy;
     }
 
     /// A claim of the packet. `first` is what the packet begins with, `messages` how many it has.
@@ -104,7 +108,8 @@ impl Transmits {
             | Message::User(_) => return,
         };
         let about = names.id(about);
-        self.written.push(Written { packet: self.packets, about, claim });
+        let (packet, is_busy) = (self.packets, self.is_busy);
+        self.written.push(Written { packet, is_busy, about, claim });
     }
 
     /// Whatever changes is passed on, but for what the gone and the suspect say of themselves late.
@@ -149,13 +154,9 @@ impl Transmits {
         }
         if !self.written.is_empty() {
             let limit = formulas::transmits(config, node.member_count());
-            let bounds = match config.rules.gossip {
-                Gossip::Steady => (limit, limit),
-                Gossip::Adaptive => (limit.div_ceil(2), limit),
-            };
             leave_out_falls(&mut self.written);
             for (i, written) in self.written.iter().enumerate() {
-                host.count(desk, names, *written, bounds);
+                host.count(desk, names, *written, limit, config.rules.beliefs);
                 let same = |other: &&Written| other.packet == written.packet;
                 let mut before = self.written[..i].iter().rev().take_while(same);
                 desk.check(Checker::Transmits, before.all(|b| b.about != written.about), || {
@@ -198,11 +199,12 @@ impl Host {
         desk: &mut Desk,
         names: &Names,
         written: Written,
-        (least, limit): (u32, u32),
+        limit: u32,
+        beliefs: Beliefs,
     ) {
-        let Written { about, claim, .. } = written;
+        let Written { about, claim, is_busy, .. } = written;
         let newest = self.sent.get(about.index()).copied().flatten();
-        let fits = newest.is_some_and(|newest| newest.claim.may_become(claim));
+        let fits = newest.is_some_and(|newest| newest.claim.may_become(claim, beliefs));
         desk.check(Checker::Transmits, fits, || {
             let newest = newest.map(|newest| newest.claim);
             format!("{claim:?} about {} goes out; it is {newest:?}", names.name(about))
@@ -216,7 +218,7 @@ impl Host {
         self.forget(about);
         self.set(about, claim);
         let is_done = times >= limit;
-        let is_enough = times >= least;
+        let is_enough = times >= if is_busy { limit.div_ceil(2) } else { limit };
         self.unfinished -= usize::from(is_enough);
         self.sent[about.index()] = Some(Sending { claim, times, is_enough, is_done });
     }
@@ -224,10 +226,14 @@ impl Host {
 
 impl Claim {
     /// Whether this may go out where the other one was the newest to tell: itself, or the word of
-    /// somebody else who confirms it.
-    fn may_become(self, claim: Self) -> bool {
+    /// somebody else who confirms it. By the rules of memberlist whoever accuses at any incarnation that
+    /// is not below the suspicion's confirms it (spec 7.2).
+    fn may_become(self, claim: Self, beliefs: Beliefs) -> bool {
         match (self, claim) {
-            (Self::Suspect(at, _), Self::Suspect(confirmed, _)) => at == confirmed,
+            (Self::Suspect(at, _), Self::Suspect(confirmed, _)) => match beliefs {
+                Beliefs::Law => at == confirmed,
+                Beliefs::Memberlist => true,
+            },
             _ => self == claim,
         }
     }

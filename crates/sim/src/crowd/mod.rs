@@ -406,7 +406,8 @@ impl<'s> Crowd<'s> {
         match output {
             Output::Packet { to, .. } => {
                 let room = self.scenario.network.packet_room as usize;
-                self.watch.sent(self.now, Sent { host: 0, to, room, body: buffer });
+                let is_busy = self.node.is_busy();
+                self.watch.sent(self.now, Sent { host: 0, to, room, is_busy, body: buffer });
                 self.transcript.add_bytes(buffer);
                 self.network.traffic.packets += 1;
                 self.network.traffic.packet_bytes += buffer.len() as u64;

@@ -74,6 +74,7 @@ impl Run<'_> {
                     }
                 }
             }
+            Fault::Seeds { nodes, seeds } => self.set_seeds(nodes, seeds),
             Fault::Meta { nodes, bytes } => self.set_meta(nodes, *bytes),
             Fault::Send { nodes, to, bytes, stream } => {
                 for host in self.pick(nodes) {
@@ -236,6 +237,13 @@ impl Run<'_> {
         // What has no end of its own ends when the world calms down.
         let after = lasts.unwrap_or(self.scenario.duration + Duration::from_nanos(1));
         self.after(after, step);
+    }
+
+    fn set_seeds(&mut self, nodes: &Nodes, seeds: &Nodes) {
+        for host in self.pick(nodes) {
+            let seeds = self.pick(seeds);
+            self.world.set_seeds(host, seeds);
+        }
     }
 
     fn set_meta(&mut self, nodes: &Nodes, bytes: u32) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mingle_proto::{Command, Instant};
 use mingle_wire::Incarnation;
 
-use crate::agreement::{Disagreement, all_agree, disagreements, settling_time};
+use crate::agreement::{Disagreement, all_agree, disagreements, finding_time, settling_time};
 use crate::measure::Impairment;
 use crate::network::RuleId;
 use crate::nodes::Nodes;
@@ -158,7 +158,11 @@ impl<'s> Run<'s> {
         }
         self.run_until(end, progress);
         self.calm_down()?;
-        let calm = self.scenario.calm.unwrap_or_else(|| settling_time(&self.world));
+        let calm = self.scenario.calm.unwrap_or_else(|| {
+            let alone =
+                if self.scenario.rejoin { Duration::ZERO } else { finding_time(&self.world) };
+            settling_time(&self.world) + alone
+        });
         let agreed = self.wait_for_agreement(calm);
         Ok(Outcome::of(self.scenario, self.seed, Came::of(self.world), agreed))
     }

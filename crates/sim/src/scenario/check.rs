@@ -281,6 +281,10 @@ impl Fault {
                 change("nodes", nodes);
                 change("with", with);
             }
+            Self::Seeds { nodes, seeds } => {
+                change("nodes", nodes);
+                change("seeds", seeds);
+            }
             Self::Send { nodes, to, .. } => {
                 change("nodes", nodes);
                 change("to", to);

@@ -179,6 +179,14 @@ pub enum Fault {
         /// Whom.
         with: Nodes,
     },
+    /// Nodes are told other seeds, in place of those that they had. By the rules of memberlist that
+    /// means something only to those who have not joined yet.
+    Seeds {
+        /// Which.
+        nodes: Nodes,
+        /// Where the others are that they look for from now on.
+        seeds: Nodes,
+    },
     /// Nodes state other meta bytes.
     Meta {
         /// Which.

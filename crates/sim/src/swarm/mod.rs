@@ -21,7 +21,7 @@ use crate::scenario::Scenario;
 /// What went wrong in a world.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// The checker that found it, or `agreement`.
+    /// The checker that found it, or what was expected and did not come out, such as `agreement`.
     pub checker: String,
     /// What it is.
     pub what: String,
@@ -35,15 +35,8 @@ impl Trouble {
             let what = format!("n{}: {}", finding.host, finding.what);
             return Some(Self { checker: finding.checker.to_owned(), what });
         }
-        if outcome.agreed_after.is_some() {
-            return None;
-        }
-        let first = outcome.disagreements.first().map(ToString::to_string).unwrap_or_default();
-        let what = match outcome.disagreements.len() {
-            0 | 1 => first,
-            count => format!("{first}; and {} more such", count - 1),
-        };
-        Some(Self { checker: "agreement".to_owned(), what })
+        let unmet = outcome.unmet.first()?;
+        Some(Self { checker: unmet.expected.to_owned(), what: unmet.came.clone() })
     }
 }
 

@@ -63,10 +63,12 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     for nodes in [2, scenario.nodes / 4, scenario.nodes / 2, scenario.nodes * 3 / 4] {
         with(&|smaller| cut_nodes(smaller, nodes));
     }
-    let half = scenario.faults.len() / 2;
-    with(&|smaller| smaller.faults.truncate(half));
+    // What happens last, as the faults end, may be what agreement depends on.
+    let faults = scenario.faults.iter().take_while(|timed| timed.at < scenario.duration).count();
+    let half = faults / 2;
+    with(&|smaller| drop(smaller.faults.drain(half..faults)));
     with(&|smaller| drop(smaller.faults.drain(..half)));
-    for fault in 0..scenario.faults.len() {
+    for fault in 0..faults {
         with(&|smaller| drop(smaller.faults.remove(fault)));
     }
     with(&|smaller| smaller.nodes_less_one());
@@ -78,8 +80,8 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     with(&|smaller| smaller.network = crate::scenario::Standing::default());
     with(&|smaller| smaller.start = Start::Converged);
     with(&|smaller| shorten(smaller, 2));
-    with(&|smaller| smaller.duration = smaller.duration * 9 / 10);
-    for fault in 0..scenario.faults.len() {
+    with(&|smaller| set_duration(smaller, smaller.duration * 9 / 10));
+    for fault in 0..faults {
         with(&|smaller| smaller.faults[fault].lasts = None);
         with(&|smaller| {
             let lasts = &mut smaller.faults[fault].lasts;
@@ -114,12 +116,20 @@ fn cut_nodes(scenario: &mut Scenario, nodes: u32) {
 
 /// Everything in a fraction of the time.
 fn shorten(scenario: &mut Scenario, by: u32) {
-    scenario.duration = round(scenario.duration / by);
     let end = scenario.duration;
-    for timed in &mut scenario.faults {
-        timed.at = round(timed.at / by).min(end);
+    for timed in scenario.faults.iter_mut().filter(|timed| timed.at < end) {
+        timed.at = round(timed.at / by);
         timed.lasts = timed.lasts.map(|lasts| round(lasts / by));
     }
+    set_duration(scenario, round(end / by));
+}
+
+/// Another end, with what happens then.
+fn set_duration(scenario: &mut Scenario, duration: Duration) {
+    for timed in scenario.faults.iter_mut().filter(|timed| timed.at == scenario.duration) {
+        timed.at = duration;
+    }
+    scenario.duration = duration;
 }
 
 /// To the next lower half second, where that is not none at all.

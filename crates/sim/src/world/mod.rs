@@ -174,6 +174,24 @@ impl World {
         self.plan_wake(host);
     }
 
+    /// Gives a process other seeds than it had.
+    pub(crate) fn set_seeds(&mut self, host: u32, mut seeds: Vec<u32>) {
+        seeds.retain(|&seed| seed != host);
+        let before = std::mem::replace(&mut self.host_mut(host).seeds, seeds);
+        self.host_mut(host).turn = 0;
+        if self.config.rules.reconnects == Reconnects::LeftToUsers {
+            return;
+        }
+        for seed in before {
+            if self.host(host).seeds.contains(&seed) {
+                continue;
+            }
+            let address = self.host(seed).address;
+            self.input(host, Input::Command(Command::RemoveSeed { address }));
+        }
+        self.name_seeds(host);
+    }
+
     fn local(&self, host: u32) -> Local {
         let host = self.host(host);
         Local {

@@ -37,7 +37,10 @@ impl World {
         let blocked = self.host(host).condition.blocked;
         match output {
             Output::Packet { to, .. } => {
-                self.watch.sent(self.now, Sent { host, to, room: self.room, body: buffer });
+                let is_busy =
+                    self.host(host).node.as_ref().is_some_and(mingle_proto::Node::is_busy);
+                let packet = Sent { host, to, room: self.room, is_busy, body: buffer };
+                self.watch.sent(self.now, packet);
                 if blocked {
                     let body = self.bag.copy(buffer);
                     return self.wait(host, Sending::Packet { to, body });

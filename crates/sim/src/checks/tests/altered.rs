@@ -456,6 +456,10 @@ fn claims_sent_too_often_or_not_often_enough_are_found() {
                     !(is_gossip(call) && turn % 2 == 0)
                 });
             }),
+            ("once less than it must be", |calls| {
+                let at = first(calls, |call| is_gossip(call));
+                calls.remove(at);
+            }),
             ("a change that is not passed on", |calls| {
                 event(calls, Change::Joined, |member, evidence| {
                     member.incarnation = member.incarnation.next();
@@ -699,8 +703,23 @@ fn checked_by_itself(checker: Checker, change: fn(&mut Value)) -> usize {
 #[test]
 fn bounds_that_do_not_hold_are_found() {
     assert_eq!(checked_by_itself(Checker::Bounds, |_| {}), 0);
-    let wrong: [fn(&mut Value); 2] = [
+    let wrong: [fn(&mut Value); 4] = [
         |node| node["config"]["max_members"] = 9.into(),
+        // Two are gone.
+        |node| {
+            for i in [3, 4] {
+                node["members"]["slots"][i]["state"] = "Left".into();
+            }
+            let ring = node["members"]["ring"].as_array_mut().unwrap();
+            ring.retain(|key| *key != 3 && *key != 4);
+            node["config"]["max_gone"] = 1.into();
+        },
+        |node| {
+            node["config"]["max_tombstones"] = 0.into();
+            let belief = serde_json::json!({ "incarnation": 1, "state": "Dead" });
+            let stone = serde_json::json!({ "belief": belief, "since": 0, "told": null });
+            node["tombstones"]["by_name"]["gone"] = stone;
+        },
         |node| node["awareness"]["score"] = 8.into(),
     ];
     for change in wrong {

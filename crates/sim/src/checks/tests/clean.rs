@@ -1,12 +1,15 @@
 use super::*;
 
+/// What only some seeds of these worlds have; in `packets.rs` it has one of its own.
+const BY_CHANCE: &str = "links";
+
 fn check(name: &str, text: &str, nothing: &[&str]) {
     let scenario = Scenario::from_toml(text).unwrap();
     for seed in 1..=3 {
         let outcome = scenario.run(seed).unwrap();
         assert_eq!(outcome.findings, [], "{name}, seed {seed}");
         for Tally { checker, checked, skipped } in outcome.checks {
-            let expected = nothing.contains(&checker);
+            let expected = nothing.contains(&checker) || checker == BY_CHANCE && checked == 0;
             assert_eq!(checked == 0, expected, "{name}, seed {seed}: {checker} checked {checked}");
             assert!(!skipped, "{name}: {checker} can be had");
         }

@@ -49,6 +49,7 @@ pub(super) enum What {
     Sent {
         to: SocketAddr,
         room: usize,
+        is_busy: bool,
         body: Vec<u8>,
     },
     Said {
@@ -137,8 +138,9 @@ impl Call {
                 let input = Input::Command(Command::SetAckPayload(&[]));
                 onlooker.before(now, host, &input);
             }
-            What::Sent { to, room, body } => {
-                onlooker.sent(now, Sent { host, to: *to, room: *room, body });
+            What::Sent { to, room, is_busy, body } => {
+                let (to, room, is_busy) = (*to, *room, *is_busy);
+                onlooker.sent(now, Sent { host, to, room, is_busy, body });
             }
             What::Said { to, body } => onlooker.sent_message(now, host, *to, body),
             What::Turn(exchange, turn) => onlooker.exchange(now, host, *exchange, *turn),
@@ -190,8 +192,8 @@ impl Onlooker for History {
     }
 
     fn sent(&mut self, now: Instant, packet: Sent<'_>) {
-        let Sent { host, to, room, body } = packet;
-        self.add(now, host, What::Sent { to, room, body: body.to_vec() });
+        let Sent { host, to, room, is_busy, body } = packet;
+        self.add(now, host, What::Sent { to, room, is_busy, body: body.to_vec() });
     }
 
     fn sent_message(&mut self, now: Instant, host: u32, to: SocketAddr, body: &[u8]) {

@@ -1,9 +1,11 @@
 //! Of what is asked and answered in packets and on streams.
 
 use mingle_wire::memberlist::PushPullWriter;
-use mingle_wire::{NodeState, SeqNo, State, StreamMessage};
+use mingle_wire::{
+    Alive, Dead, Delegate, Incarnation, Mark, NodeState, SeqNo, State, StreamMessage, Versions,
+};
 
-use super::altered::{Alteration, check, first, is_gossip};
+use super::altered::{Alteration, check, check_of, first, is_gossip};
 use super::*;
 
 /// What a packet begins with, of which it may consist.
@@ -171,17 +173,128 @@ fn gossip_to_one_member_twice_is_found() {
     check(Checker::Gossip, &[("twice", twice)]);
 }
 
-#[test]
-fn corrections_without_a_pause_are_found() {
-    let twice: Alteration = |calls| {
-        let at = packet(calls, |message, input| {
-            let is_claim =
-                matches!(message, Message::Dead(_) | Message::Suspect(_) | Message::Alive(_));
-            is_claim && matches!(input, What::Packet { .. } | What::Opened { .. })
-        });
-        again(calls, at);
+fn correction(calls: &[Call]) -> usize {
+    packet(calls, |message, input| {
+        let is_claim =
+            matches!(message, Message::Dead(_) | Message::Suspect(_) | Message::Alive(_));
+        is_claim && matches!(input, What::Packet { .. } | What::Opened { .. })
+    })
+}
+
+/// So many who speak of themselves in one packet, below what is held against them, and are all told.
+fn many_corrected(calls: &mut Vec<Call>, many: u32) {
+    let from = SocketAddr::from(([10, 0, 0, 1], 7946));
+    let heard = first(calls, |call| matches!(call.what, What::Packet { .. }));
+    let sample = calls[correction(calls)].clone();
+    let names: Vec<String> = (0..many).map(|i| format!("stranger-{i}")).collect();
+    let spelled = |message: Message<'_>| {
+        let mut body = Vec::new();
+        message.encode(&mut body);
+        body
     };
-    check(Checker::Corrections, &[("twice", twice)]);
+    let incarnation = Incarnation::FIRST;
+    let versions = Versions::ours(Delegate::SERF, Mark::Mingle);
+    let claim = |node| Alive { incarnation, node, address: from.into(), meta: &[], versions };
+    let claims: Vec<_> = names.iter().map(|name| spelled(Message::Alive(claim(name)))).collect();
+    let mut all = Vec::new();
+    memberlist::write_packet(claims.iter().map(Vec::as_slice), &mut all);
+    calls[heard].what = What::Packet { from, received: calls[heard].now, body: all };
+    let (now, host) = (calls[heard].now, calls[heard].host);
+    for node in &names {
+        let mut told = Call { now, host, ..sample.clone() };
+        send_instead(&mut told, &Message::Dead(Dead { incarnation, node, from: "n1" }));
+        send_elsewhere(&mut told, from);
+        calls.insert(heard + 1, told);
+    }
+}
+
+#[test]
+fn corrections_that_are_too_many_too_long_or_of_nothing_are_found() {
+    check(
+        Checker::Corrections,
+        &[
+            ("twice", |calls| again(calls, correction(calls))),
+            ("to somebody else", |calls| {
+                let at = correction(calls);
+                send_elsewhere(&mut calls[at], ([10, 0, 0, 99], 7946).into());
+            }),
+            ("longer than what it answers", |calls| {
+                let at = correction(calls);
+                let What::Sent { body, .. } = calls[at].what.clone() else { return };
+                let (node, incarnation) = match begins(&body).unwrap() {
+                    Message::Dead(claim) => (claim.node, claim.incarnation),
+                    Message::Suspect(claim) => (claim.node, claim.incarnation),
+                    Message::Alive(claim) => (claim.node, claim.incarnation),
+                    other => panic!("{other:?} corrects nothing"),
+                };
+                let from = &"x".repeat(200);
+                send_instead(&mut calls[at], &Message::Dead(Dead { incarnation, node, from }));
+            }),
+            ("33 in a second", |calls| many_corrected(calls, 33)),
+        ],
+    );
+}
+
+#[test]
+fn thirty_two_corrections_in_a_second_are_not_too_many() {
+    let (mut calls, _) = recorded(BUSY, 2);
+    many_corrected(&mut calls, 32);
+    let is_it = |finding: &Finding| finding.checker == Checker::Corrections.name();
+    assert!(!told(&calls, |_| true).findings().iter().any(is_it));
+}
+
+/// Two nodes hear each other by the third only, and then as usual.
+const ODD: &str = r#"
+nodes = 3
+duration = "40s"
+[[fault]]
+at = "5s"
+for = "20s"
+do = "link"
+from = "0"
+to = "1"
+both_ways = true
+carrier = "packets"
+effect = "cut"
+"#;
+
+#[test]
+fn links_that_degrade_or_are_restored_twice_or_of_the_gone_are_found() {
+    fn link(event: &mut Event) -> Option<&mut Member> {
+        match event {
+            Event::LinkDegraded { member, .. } => Some(member),
+            _ => None,
+        }
+    }
+    fn degraded(call: &mut Call) -> Option<&mut Member> {
+        match &mut call.what {
+            What::Event { event, .. } => link(event),
+            _ => None,
+        }
+    }
+    check_of(
+        ODD,
+        Checker::Links,
+        &[
+            ("degraded twice", |calls| {
+                let at = first(calls, |call| degraded(call).is_some());
+                again(calls, at);
+            }),
+            ("restored only", |calls| {
+                let at = first(calls, |call| degraded(call).is_some());
+                calls.remove(at);
+            }),
+            ("of somebody who is dead", |calls| {
+                first(calls, |call| match degraded(call) {
+                    Some(member) => {
+                        member.state = State::Dead;
+                        true
+                    }
+                    None => false,
+                });
+            }),
+        ],
+    );
 }
 
 /// Spells the first view anew that this turn says and that can be changed so.

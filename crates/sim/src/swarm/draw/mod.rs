@@ -2,6 +2,7 @@
 
 mod faults;
 mod network;
+mod rare;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub fn draw(seed: u64) -> Scenario {
         expect: Expect::default(),
     };
     scenario.faults = faults::draw(&mut rng, nodes, duration);
+    rare::draw(&mut Rng::new(seed ^ 0x4a_4e5), &mut scenario);
     scenario
 }
 
