@@ -531,7 +531,6 @@ impl Node {
     ) {
         self.note_accusation_true(key);
         self.end_suspicion(key);
-        self.links.remove(&key);
         let before = self.believe(key, state, incarnation);
         if before.is_live() {
             self.timers.set(Timer::Reap(key), self.now + self.config.reap_time);
