@@ -330,7 +330,7 @@ pub enum Event {
         payload: Vec<u8>,
     },
     /// A member answers, but for a while not to direct packets. That ends with
-    /// [`Event::LinkRestored`], or when the member goes or moves to another address.
+    /// [`Event::LinkRestored`], or when the member goes.
     LinkDegraded {
         /// Which.
         member: Member,

@@ -213,11 +213,7 @@ impl Node {
             self.members.confirm_profile(key, alive.incarnation);
             return false;
         }
-        let before = self.members.get(key).profile.address();
         self.members.set_profile(key, Profile::of(alive, port), alive.incarnation);
-        if self.members.get(key).profile.address() != before {
-            self.forget_link(key);
-        }
         true
     }
 

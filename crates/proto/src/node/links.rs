@@ -36,7 +36,7 @@ impl Node {
         }
     }
 
-    /// A member is gone, from its address at least, and its link with it.
+    /// A member is gone, and its link with it; nobody moves to another address without that.
     pub(super) fn forget_link(&mut self, key: MemberKey) {
         self.links.remove(&key);
     }

@@ -85,12 +85,12 @@ fn other_seeds(rng: &mut Rng, scenario: &Scenario) -> Timed {
     seeds.truncate(rng.index(4));
     seeds.push(0);
     let fault = Fault::Seeds { nodes: super::some(rng, nodes), seeds: list(&seeds) };
-    Timed { at, lasts: None, fault }
+    Timed { at, lasts: None, again: None, fault }
 }
 
 /// When the faults end the first node runs, which is a seed of everybody: without any seed, whoever
 /// has left and begins anew finds nobody.
 fn first_is_up(scenario: &Scenario) -> Timed {
     let fault = Fault::Start { nodes: Nodes::one(0), with: None };
-    Timed { at: scenario.duration, lasts: None, fault }
+    Timed { at: scenario.duration, lasts: None, again: None, fault }
 }
