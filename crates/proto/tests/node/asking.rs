@@ -1,12 +1,14 @@
 //! Members are asked about themselves before something is believed of them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::{
     Cause, Change, Command, Config, Counter, Done, Event, Local, RequestError, RequestId,
 };
 use mingle_wire::{
-    Ack, Alive, Dead, Incarnation, Message, Ping, SeqNo, Source, State, Suspect, memberlist,
+    Ack, Address, Alive, Dead, Incarnation, Ip, Message, Ping, SeqNo, Source, State, Suspect,
+    memberlist,
 };
 
 use crate::world::{Carrier, World, address};
@@ -122,6 +124,35 @@ fn go_refuses_a_name_at_another_address_until_its_holder_is_dead() {
     world.run(2 * SECOND);
     assert_eq!(world.nodes[0].member("n2").unwrap().address(), address(2).into());
     assert!(conflicts(&world, 0) > 0);
+}
+
+/// The claim of node 1, heard by node 0, that it is at its own address in the other spelling; gives the
+/// conflicts that came of it, and the inquiries.
+fn spelled_otherwise(config: &Config) -> (usize, u64) {
+    let mut world = World::joined(3, config);
+    let held = world.nodes[0].member("n1").unwrap();
+    let SocketAddr::V4(plain) = address(1) else { panic!("tests are on IPv4") };
+    let ip = Ip::V6(plain.ip().to_ipv6_mapped().octets());
+    let otherwise = Alive {
+        incarnation: incarnation(held.incarnation.get() + 1),
+        node: "n1",
+        address: Address { ip, port: plain.port() },
+        meta: held.meta(),
+        versions: held.versions(),
+    };
+    let asked = count(&world, 0, Counter::Inquiries);
+    world.inject(0, address(1), &encoded(Message::Alive(otherwise)));
+    world.run(60 * SECOND);
+    assert_eq!(world.state(0, 1), Some(State::Alive));
+    assert!(!world.changes(0, 1).contains(&Change::Failed));
+    (conflicts(&world, 0), count(&world, 0, Counter::Inquiries) - asked)
+}
+
+/// R18 of `docs/simulation.md`.
+#[test]
+fn an_address_in_two_spellings_is_one_address() {
+    assert_eq!(spelled_otherwise(&Config::lan()), (0, 0));
+    assert!(spelled_otherwise(&Config::lan().with_memberlist_rules()).0 > 0, "Go compares bytes");
 }
 
 #[test]
