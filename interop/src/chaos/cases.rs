@@ -59,7 +59,6 @@ pub(super) const CASES: &[Case] = &[
         company: HALVES,
         run: |trial| partition(trial, Duration::from_secs(600), Duration::from_secs(60)),
         tells: &[tale("a1", "a2", "failed: ")],
-        ..PLAIN
     },
     Case {
         name: "partition-long-no-serf",
@@ -68,7 +67,6 @@ pub(super) const CASES: &[Case] = &[
         company: Company { serfs: 0, ..HALVES },
         run: |trial| partition(trial, Duration::from_secs(600), Duration::from_secs(60)),
         tells: &[tale("a1", "a2", "failed: ")],
-        ..PLAIN
     },
     Case {
         name: "new-address",
