@@ -99,7 +99,10 @@ fn what_is_changed_on_its_way_is_refused() {
     world.start_converged(0).unwrap();
     let effect = Effect::Corrupt(Chance::of(0.05));
     world.network.add(Rule::everywhere(effect));
-    world.run_until(seconds(60));
+    for second in 1..=60 {
+        world.send(0, 1, 100, true);
+        world.run_until(seconds(second));
+    }
     let traffic = world.network.traffic;
     assert!(traffic.packets_corrupted > 5);
     assert!(traffic.streams_corrupted + traffic.streams_failed > 0);
@@ -115,7 +118,8 @@ fn streams_to_where_nobody_listens_fail() {
     world.stop(2, Stop::ProcessCrashed);
     world.send(0, 2, 100, true);
     world.run_until(seconds(11));
-    assert_eq!(world.network.traffic.streams_failed, 1);
+    // A ping may be tried on a stream meanwhile, too.
+    assert!((1..=3).contains(&world.network.traffic.streams_failed));
 }
 
 #[test]
