@@ -725,7 +725,7 @@ impl<T: Transport> Driver<T> {
                 }
             }
             Event::Reconnect { to, sought, result } => self.on_reconnect(to, sought, result),
-            event => events::publish(&self.shared, &self.node, event, &self.clock),
+            event => events::publish(&self.shared, event, &self.clock),
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mingle_proto::{Change, Event, Evidence, Node};
+use mingle_proto::{Change, Event, Evidence};
 use mingle_wire::{Incarnation, State};
 use tracing::{debug, field, info, warn};
 
@@ -17,12 +17,12 @@ use crate::queue::Published;
 use crate::stats::Tally;
 
 /// Gives an event of the node on to whoever wants to know.
-pub(crate) fn publish(shared: &Shared, node: &Node, event: Event, clock: &Clock) {
+pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
     let at = clock.system_time(clock.now());
     match event {
         Event::Member { change, member, evidence } => {
             let evidence = Arc::new(evidence);
-            changed(shared, node, Changed { at, change, member, evidence }, clock);
+            changed(shared, Changed { at, change, member, evidence }, clock);
         }
         Event::Conflict { member, other } => {
             let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
@@ -60,13 +60,13 @@ pub(crate) fn publish(shared: &Shared, node: &Node, event: Event, clock: &Clock)
             refuted(shared, at, incarnation, Arc::new(evidence));
         }
         Event::LinkDegraded { member, kind, since } => {
-            update_link(shared, node, &member, clock);
             let link = DegradedLink { kind, since: clock.system_time(since) };
+            set_link(shared, member.name(), Some(link));
             link_degraded(shared, at, member.name().into(), link);
         }
         Event::LinkRestored { member, kind, since } => {
-            update_link(shared, node, &member, clock);
             let link = DegradedLink { kind, since: clock.system_time(since) };
+            set_link(shared, member.name(), None);
             link_restored(shared, at, member.name().into(), link);
         }
         // The driver answers whoever asked, and says what came of attempts.
@@ -82,9 +82,9 @@ fn refuted(shared: &Shared, at: SystemTime, incarnation: Incarnation, evidence: 
     count(shared, published, None, Tally::NoticesMissed);
 }
 
-fn update_link(shared: &Shared, node: &Node, member: &mingle_proto::Member, clock: &Clock) {
-    if let Some(known) = shared.view.member(member.name()) {
-        known.link.update(node, member, clock);
+fn set_link(shared: &Shared, name: &str, link: Option<DegradedLink>) {
+    if let Some(known) = shared.view.member(name) {
+        known.link.set(link);
     }
 }
 
@@ -121,7 +121,7 @@ struct Changed {
     evidence: Arc<Evidence>,
 }
 
-fn changed(shared: &Shared, node: &Node, changed: Changed, clock: &Clock) {
+fn changed(shared: &Shared, changed: Changed, clock: &Clock) {
     let Changed { at, change, member, evidence } = changed;
     match change {
         Change::Renewed => {
@@ -148,7 +148,10 @@ fn changed(shared: &Shared, node: &Node, changed: Changed, clock: &Clock) {
     }
     let known = shared.view.member(member.name());
     let link = known.as_ref().map(|known| known.link.clone()).unwrap_or_default();
-    link.update(node, &member, clock);
+    if !member.state.is_live() {
+        // The node forgets the links of those who go.
+        link.set(None);
+    }
     let same_place = known.filter(|known| known.address == member.address().socket_addr());
     let rtt = same_place.map(|known| known.rtt.clone()).unwrap_or_default();
     let member = Arc::new(Member::new(&member, rtt, link, clock));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use mingle_proto::{LinkKind, Node};
+use mingle_proto::LinkKind;
 use mingle_wire::{Incarnation, State, Versions, memberlist};
 
 use crate::clock::Clock;
@@ -116,14 +116,7 @@ impl LastRtt {
 pub(crate) struct Link(Arc<Mutex<Option<DegradedLink>>>);
 
 impl Link {
-    /// Takes over what the node has of the link; nothing for those that are gone. Looks at no other
-    /// members than those on links on which packets got lost lately.
-    pub(crate) fn update(&self, node: &Node, member: &mingle_proto::Member, clock: &Clock) {
-        let is_it = |other: &mingle_proto::Member| other.name() == member.name();
-        let found = node.degraded_links().find(|(other, ..)| is_it(other));
-        let found = found.filter(|_| member.state.is_live());
-        let link =
-            found.map(|(_, kind, since)| DegradedLink { kind, since: clock.system_time(since) });
+    pub(crate) fn set(&self, link: Option<DegradedLink>) {
         *lock(&self.0) = link;
     }
 
