@@ -4,18 +4,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{all_see_alive, eventually, in_memory, memory_address, stop_all};
+use common::{cluster, eventually, memory_address, stop_all};
 use mingle::transport::MemoryNetwork;
 use mingle::{Cluster, Decided, DegradedLink, Item, LinkKind, Notice, Notices, State};
-
-async fn cluster(network: &MemoryNetwork, count: u8) -> Vec<Cluster> {
-    let nodes: Vec<_> = (1..=count).map(|n| in_memory(network, n)).collect();
-    for node in &nodes[1..] {
-        assert!(node.join([memory_address(1)]).await.succeeded());
-    }
-    eventually("all see each other", 10, || all_see_alive(&nodes, count.into())).await;
-    nodes
-}
 
 /// Waits for the next word about a link: of whom, how it is heard, and whether it is restored.
 async fn next_link(notices: &mut Notices) -> (String, LinkKind, bool) {

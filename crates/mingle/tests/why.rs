@@ -4,21 +4,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{all_see_alive, eventually, in_memory, memory_address, quick, stop_all};
+use common::{cluster, eventually, in_memory, memory_address, quick, stop_all};
 use mingle::transport::MemoryNetwork;
 use mingle::{
     Cause, Change, Cluster, Config, Decided, Decision, DecisionKind, MemberChange, Sought, State,
     Via, Why,
 };
-
-async fn cluster(network: &MemoryNetwork, count: u8) -> Vec<Cluster> {
-    let nodes: Vec<_> = (1..=count).map(|n| in_memory(network, n)).collect();
-    for node in &nodes[1..] {
-        assert!(node.join([memory_address(1)]).await.succeeded());
-    }
-    eventually("all see each other", 10, || all_see_alive(&nodes, count.into())).await;
-    nodes
-}
 
 fn changes(why: &Why) -> Vec<&MemberChange> {
     let timeline = why.timeline.iter();

@@ -34,6 +34,16 @@ pub(crate) fn in_memory(network: &MemoryNetwork, n: u8) -> Cluster {
     Cluster::builder(format!("node-{n}")).config(quick()).start_on(transport).unwrap()
 }
 
+/// Nodes in memory that see each other.
+pub(crate) async fn cluster(network: &MemoryNetwork, count: u8) -> Vec<Cluster> {
+    let nodes: Vec<_> = (1..=count).map(|n| in_memory(network, n)).collect();
+    for node in &nodes[1..] {
+        assert!(node.join([memory_address(1)]).await.succeeded());
+    }
+    eventually("all see each other", 10, || all_see_alive(&nodes, count.into())).await;
+    nodes
+}
+
 pub(crate) fn memory_address(n: u8) -> SocketAddr {
     ([10, 0, 0, n], 7946).into()
 }
