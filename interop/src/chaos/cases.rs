@@ -115,7 +115,6 @@ pub(super) const CASES: &[Case] = &[
         name: "mass-restart",
         shows: "all agents but one are killed and back at once, knowing nothing but the one",
         run: |trial| mass_restart(trial, Memory::Nothing),
-        tells: &[tale("a1", "a2", "joined: ")],
         ..PLAIN
     },
     Case {
@@ -130,7 +129,6 @@ pub(super) const CASES: &[Case] = &[
         name: "disk-full",
         shows: "the disk with an agent's state is full for a while: it goes on and says so once",
         run: disk::full,
-        tells: &[tale("a1", "a6", "joined: ")],
         ..PLAIN
     },
 ];
