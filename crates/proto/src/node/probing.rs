@@ -48,13 +48,13 @@ impl Node {
     /// How long to wait before helpers are asked; `None` where no answer of theirs could be in time.
     fn patience(&self, target: MemberKey, whole: Duration) -> Option<Duration> {
         let most = self.config.probe_timeout;
+        if self.config.rules.timeouts == Timeouts::Configured {
+            return Some(most);
+        }
         let rtt = self.members.get(target).rtt;
         let Some((patience, smoothed)) = rtt.patience().zip(rtt.smoothed()) else {
             return Some(most);
         };
-        if self.config.rules.timeouts == Timeouts::Configured {
-            return Some(most);
-        }
         let patience = patience.saturating_mul(self.awareness.score() + 1);
         let early = patience.clamp(most / Self::LEAST_PATIENCE, most);
         if early + smoothed <= whole {
