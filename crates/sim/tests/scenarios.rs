@@ -275,3 +275,14 @@ fn a_comparison_tells_what_is_more_than_noise() {
     assert!(row("packets per node and second").contains("yes, higher"), "{said}");
     assert!(row("crashes").ends_with("no"), "{said}");
 }
+
+#[test]
+fn what_happens_again_happens_until_the_faults_end() {
+    let crashes = |again: &str| {
+        let fault = "[[fault]]\ndo = \"crash\"\nat = \"5s\"\nfor = \"1s\"\nnodes = \"2\"\n";
+        let text = format!("nodes = 3\nduration = \"34s\"\n{fault}{again}");
+        Scenario::from_toml(&text).unwrap().run(1).unwrap().measured.crashes
+    };
+    assert_eq!(crashes(""), 1);
+    assert_eq!(crashes("again = \"10s\""), 3);
+}
