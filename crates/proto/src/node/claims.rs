@@ -6,22 +6,16 @@ use std::time::Duration;
 
 use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect};
 
-use super::writing::Intent;
+use super::corrections::speaks_for_itself;
 use super::{Leaving, Node};
 use crate::law::{Belief, Judgement, judge};
 use crate::members::MemberKey;
 use crate::suspicion::{Bounds, Suspicion};
 use crate::timers::Timer;
 use crate::{
-    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Instant, Names, Profile, Verdicts,
-    Via, formulas,
+    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Names, Profile, Verdicts, Via,
+    formulas,
 };
-
-/// At most one correction of old news per member in this time.
-const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
-
-/// At most so many in that time, of all members together.
-const MOST_CORRECTIONS: u32 = 32;
 
 impl Node {
     pub(super) fn on_alive_packet(&mut self, from: SocketAddr, alive: &Alive<'_>) {
@@ -55,9 +49,7 @@ impl Node {
         let buried = self.tombstones.get(alive.node).map(|tombstone| tombstone.belief);
         if let Some(belief) = buried.filter(|belief| belief.incarnation >= alive.incarnation) {
             self.counters.count(Counter::ClaimsBuried);
-            if speaks_for_itself(alive, port, via)
-                && self.tombstones.may_tell(alive.node, self.now, BETWEEN_CORRECTIONS)
-            {
+            if speaks_for_itself(alive, port, via) && self.may_tell_of_buried(alive.node) {
                 self.correct(alive, port, belief, None);
             }
             return;
@@ -252,69 +244,23 @@ impl Node {
         }
     }
 
-    /// A member that speaks of itself below what we hold is told what that is, so that it can refute.
-    fn answer_old_news(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
-        let law = self.config.rules.beliefs == Beliefs::Law;
-        if law && speaks_for_itself(alive, port, via) && self.may_tell(key) {
-            let slot = self.members.get(key);
-            let (held, profile) = (slot.belief(), slot.profile.clone());
-            self.correct(alive, port, held, Some(&profile));
-        }
-    }
-
-    fn may_tell(&mut self, key: MemberKey) -> bool {
-        let now = self.now;
-        let waited = |told: &Instant| now.since(*told) >= BETWEEN_CORRECTIONS;
-        if !self.told.get(&key).is_none_or(waited) {
-            return false;
-        }
-        self.told.insert(key, now);
-        true
-    }
-
-    /// Tells a node that speaks of itself what is held against it, so that it can refute. Never with
-    /// more bytes than the claim had, because its address is not verified. `profile` is what a member
-    /// is known by that is not forgotten.
-    fn correct(&mut self, alive: &Alive<'_>, port: u16, held: Belief, profile: Option<&Profile>) {
-        let local = self.members.local().profile.clone();
-        let Belief { incarnation, state } = held;
-        let (node, from) = (alive.node, local.name());
-        let message = match (state, profile) {
-            (State::Alive, Some(profile)) => Message::Alive(profile.alive(incarnation)),
-            (State::Suspect, _) => Message::Suspect(Suspect { incarnation, node, from }),
-            (State::Left, _) => Message::Dead(Dead { incarnation, node, from: node }),
-            (State::Dead | State::Alive, _) => Message::Dead(Dead { incarnation, node, from }),
-        };
-        let (mut claim, mut theirs) = (Vec::new(), Vec::new());
-        message.encode(&mut claim);
-        Message::Alive(*alive).encode(&mut theirs);
-        if claim.len() > theirs.len() || !self.may_correct() {
-            return;
-        }
-        let to = mingle_wire::Address { port, ..alive.address }.socket_addr();
-        self.counters.count(Counter::Corrections);
-        self.intents.push_back(Intent::Tell { to, claim });
-    }
-
-    /// A view with thousands of old claims does not make us send thousands of packets.
-    fn may_correct(&mut self) -> bool {
-        let (since, sent) = self.corrections;
-        let is_over = self.now.since(since) >= BETWEEN_CORRECTIONS;
-        self.corrections = if is_over { (self.now, 1) } else { (since, sent.saturating_add(1)) };
-        is_over || sent < MOST_CORRECTIONS
-    }
-
     /// Spec 7.2.
     pub(super) fn on_suspect(&mut self, suspect: &Suspect<'_>, via: Via) {
         let Suspect { incarnation, node, from } = *suspect;
         match self.members.find(node) {
-            None => self.counters.count(Counter::ClaimsAboutStrangers),
+            None => {
+                self.counters.count(Counter::ClaimsAboutStrangers);
+                self.confirm_to_accuser(suspect, None, via);
+            }
             Some(MemberKey::LOCAL) => {
                 self.on_accused(incarnation, Cause::Accused { by: from.into() }, via);
             }
-            Some(key) => self.weigh_accusation(key, incarnation, from, |node| {
-                node.evidence(key, incarnation, Cause::Accused { by: from.into() }, via)
-            }),
+            Some(key) => {
+                self.weigh_accusation(key, incarnation, from, |node| {
+                    node.evidence(key, incarnation, Cause::Accused { by: from.into() }, via)
+                });
+                self.confirm_to_accuser(suspect, Some(key), via);
+            }
         }
     }
 
@@ -646,13 +592,3 @@ impl Node {
 
 /// A move that is longer would not fit into every packet.
 const LONGEST_MOVE: usize = 800;
-
-/// Whether a claim comes from whom it is about, as far as addresses tell. A view is of whoever
-/// believes it, and may be all that its members ever hear of us.
-fn speaks_for_itself(alive: &Alive<'_>, port: u16, via: Via) -> bool {
-    match via {
-        Via::Own => false,
-        Via::Packet(from) => from == mingle_wire::Address { port, ..alive.address }.socket_addr(),
-        Via::Stream(_) => true,
-    }
-}

@@ -4,6 +4,7 @@
 mod agreement;
 mod claims;
 mod commands;
+mod corrections;
 mod exchanges;
 mod gossip;
 mod inquiries;

@@ -9,15 +9,16 @@ use super::desk::{Checker, Desk};
 use super::names::{NameId, Names};
 use super::transmits::Occasion;
 
-/// What members that speak of themselves are told is held against them: whoever makes others repeat its
-/// claim, or speaks in the name of somebody else, gets neither packets without end nor long ones.
+/// What members that speak of themselves are told is held against them, and accusers of somebody who is
+/// gone: whoever makes others repeat its claim, or speaks in the name of somebody else, gets neither
+/// packets without end nor long ones.
 #[derive(Debug, Default)]
 pub(super) struct Corrections {
     /// When somebody was last told, by (observer, member).
     last: BTreeMap<(u32, NameId), Instant>,
     /// Since when each observer counts, and how many there were.
     counted: BTreeMap<u32, (Instant, u32)>,
-    /// Who speaks of itself in what this step takes in.
+    /// Who speaks of itself in what this step takes in, and of whom others say that they are suspect.
     spoken: Vec<Packet>,
     /// Whom this step tells.
     told: Vec<Packet>,
@@ -29,6 +30,15 @@ struct Packet {
     about: NameId,
     at: SocketAddr,
     length: usize,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Somebody speaks of itself, or is told of it.
+    Itself,
+    /// Somebody is said to be suspect, or its accuser is told that it is gone.
+    Accused,
 }
 
 /// Between two corrections of one member, and what the budget of all is for.
@@ -55,11 +65,14 @@ impl Corrections {
         from: Option<SocketAddr>,
         message: &Message<'_>,
     ) {
-        let Message::Alive(claim) = message else { return };
-        let at = claim.address.socket_addr();
+        let (node, at, kind) = match (message, from) {
+            (Message::Alive(claim), _) => (claim.node, claim.address.socket_addr(), Kind::Itself),
+            (Message::Suspect(claim), Some(from)) => (claim.node, from, Kind::Accused),
+            _ => return,
+        };
         if from.is_none_or(|from| from == at) {
-            let (about, length) = (names.id(claim.node), length_of(message));
-            self.spoken.push(Packet { about, at, length });
+            let (about, length) = (names.id(node), length_of(message));
+            self.spoken.push(Packet { about, at, length, kind });
         }
     }
 
@@ -81,7 +94,12 @@ impl Corrections {
         };
         if messages == 1 && occasion != Occasion::Woken {
             let (about, length) = (names.id(about), length_of(first));
-            self.told.push(Packet { about, at: to, length });
+            let is_accused = |spoken: &Packet| {
+                spoken.kind == Kind::Accused && spoken.about == about && spoken.at == to
+            };
+            let kind =
+                if self.spoken.iter().any(is_accused) { Kind::Accused } else { Kind::Itself };
+            self.told.push(Packet { about, at: to, length, kind });
         }
     }
 
@@ -94,16 +112,19 @@ impl Corrections {
 
     pub(super) fn handled(&mut self, desk: &mut Desk, names: &Names, host: u32, shown: Instant) {
         for told in std::mem::take(&mut self.told) {
-            let Packet { about, at, length } = told;
-            let last = self.last.insert((host, about), shown);
-            let rested = last.is_none_or(|last| shown.since(last) >= PAUSE);
-            desk.check(Checker::Corrections, rested, || {
-                let name = names.name(about);
-                format!(
-                    "it tells {name} at {shown:?} what it holds against it, and did at {last:?}"
-                )
-            });
-            let of_it = |spoken: &&Packet| spoken.about == about && spoken.at == at;
+            let Packet { about, at, length, kind } = told;
+            if kind == Kind::Itself {
+                let last = self.last.insert((host, about), shown);
+                let rested = last.is_none_or(|last| shown.since(last) >= PAUSE);
+                desk.check(Checker::Corrections, rested, || {
+                    let name = names.name(about);
+                    format!(
+                        "it tells {name} at {shown:?} what it holds against it, and did at {last:?}"
+                    )
+                });
+            }
+            let of_it =
+                |spoken: &&Packet| spoken.about == about && spoken.at == at && spoken.kind == kind;
             let longest = self.spoken.iter().filter(of_it).map(|spoken| spoken.length).max();
             desk.check(Checker::Corrections, Some(length) <= longest, || {
                 let name = names.name(about);
