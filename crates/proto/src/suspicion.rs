@@ -69,9 +69,16 @@ impl Suspicion {
         self.accusers.push(accuser.into());
     }
 
-    /// Gives the accused more time, because we ourselves were not there to hear it.
-    pub(crate) fn grant(&mut self, time: Duration) {
-        self.granted = self.granted.saturating_add(time);
+    /// Our own timers were so late: since it began, not more than that.
+    pub(crate) fn note_lag(&mut self, lag: Duration, now: Instant) {
+        self.lag = self.lag.max(lag.min(now.since(self.started)));
+    }
+
+    /// Gives the accused more time, because we ourselves slept and were not there to hear it. What has
+    /// begun since, when we took in what had waited for us, gets none.
+    pub(crate) fn grant(&mut self, slept: Duration, now: Instant) {
+        let missed = slept.min(now.since(self.started));
+        self.granted = self.granted.saturating_add(missed);
     }
 
     /// It has answered: it runs for its minimum once more, from now.
@@ -140,9 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn granted_time_comes_on_top() {
-        let mut suspicion = suspicion();
-        suspicion.grant(Duration::from_secs(30));
-        assert_eq!(suspicion.deadline(), Instant::from_millis(54_000));
+    fn time_that_its_holder_slept_comes_on_top_as_far_as_it_ran_by_then() {
+        let slept = Duration::from_secs(30);
+        for (now, deadline) in [(100_000, 54_000), (30_000, 54_000), (1_000, 25_000), (0, 24_000)] {
+            let (mut suspicion, now) = (suspicion(), Instant::from_millis(now));
+            suspicion.grant(slept, now);
+            assert_eq!(suspicion.deadline(), Instant::from_millis(deadline));
+            suspicion.note_lag(slept, now);
+            assert_eq!(suspicion.lag, slept.min(now.since(Instant::ORIGIN)));
+        }
     }
 }

@@ -306,7 +306,7 @@ impl Node {
             probe.lag = probe.lag.max(lag);
         }
         for suspicion in self.suspicions.values_mut() {
-            suspicion.lag = suspicion.lag.max(lag);
+            suspicion.note_lag(lag, self.now);
         }
         if lag > self.config.probe_interval {
             self.counters.count(Counter::LateWakeups);
@@ -325,7 +325,7 @@ impl Node {
         }
         self.worsen_health(1);
         for suspicion in self.suspicions.values_mut() {
-            suspicion.grant(slept);
+            suspicion.grant(slept, self.now);
             suspicion.asked = None;
         }
         self.last_words.clear();

@@ -172,7 +172,7 @@ impl Answers {
         if let Cause::ProbeFailed(report) = &evidence.cause {
             self.failed(desk, about, member, (report, evidence), shown);
         }
-        self.lags.told(desk, about, change, member, evidence);
+        self.lags.told(desk, about, change, (member, shown), evidence);
         if change == Change::Reaped {
             self.heard.remove(&about);
             self.aside.remove(&about);
@@ -236,7 +236,7 @@ impl Answers {
     }
 
     /// How late the timers of this step are counts for whatever runs already.
-    pub(super) fn late(&mut self, host: u32, lag: Duration) {
+    pub(super) fn late(&mut self, host: u32, lag: Duration, shown: Instant) {
         if lag < WORTH_NOTING {
             return;
         }
@@ -244,12 +244,12 @@ impl Answers {
         if let Some(probe) = here.and_then(|here| here.probe.as_mut()) {
             probe.lag = probe.lag.max(lag);
         }
-        self.lags.late(host, lag);
+        self.lags.late(host, lag, shown);
     }
 
     pub(super) fn handled(&mut self, desk: &mut Desk, config: &Config, step: Handled<'_>) {
         let Handled { host, shown, node, .. } = step;
-        self.late(host, step.lag);
+        self.late(host, step.lag, shown);
         let (mut came, next) = (self.came.take(), self.next.take());
         let refuted = std::mem::take(&mut self.refuted);
         let Some(here) = self.hosts.get_mut(host as usize) else { return };

@@ -148,7 +148,7 @@ impl Deadlines {
     pub(super) fn handled(&mut self, desk: &mut Desk, names: &Names, step: Handled<'_>) {
         let Some(host) = self.hosts.get_mut(step.host as usize) else { return };
         if step.doubts_itself() {
-            host.grant(step.lag, self.steps);
+            host.grant(step.lag, step.shown, self.steps);
         }
         for accusation in self.accusations.drain(..) {
             host.confirm(accusation, self.steps);
@@ -187,8 +187,9 @@ impl Host {
         down.chain(suspected).min()
     }
 
-    fn grant(&mut self, lag: Duration, step: u64) {
+    fn grant(&mut self, lag: Duration, shown: Instant, step: u64) {
         for suspicion in self.suspicions.values_mut().filter(|it| it.step < step) {
+            let lag = lag.min(shown.since(suspicion.since));
             suspicion.granted = suspicion.granted.saturating_add(lag);
             suspicion.spared = suspicion.spared + lag;
             suspicion.set_end();

@@ -246,7 +246,7 @@ impl Shadows {
         self.transmits.told(&mut self.names, (me, id), change, member, evidence);
         self.corrections.told((host, id), change);
         self.links.told((host, id), change);
-        self.answers.late(host, lag);
+        self.answers.late(host, lag, shown);
         self.answers.told(desk, (host, id), change, member, evidence, shown);
         let names = self.names.len();
         let case = Case { host, me, about: id, change, member, evidence, shown, count };

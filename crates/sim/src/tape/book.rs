@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::label;
@@ -7,6 +7,8 @@ use super::label;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     hosts: BTreeMap<u32, Entry>,
+    /// Who is at an address now, or was there last.
+    at: BTreeMap<SocketAddr, BTreeSet<u32>>,
 }
 
 #[derive(Debug)]
@@ -18,7 +20,11 @@ struct Entry {
 
 impl Book {
     pub(super) fn started(&mut self, host: u32, name: &str, address: SocketAddr) {
-        self.hosts.insert(host, Entry { name: name.to_owned(), address, up: true });
+        let entry = Entry { name: name.to_owned(), address, up: true };
+        if let Some(before) = self.hosts.insert(host, entry) {
+            self.at.entry(before.address).or_default().remove(&host);
+        }
+        self.at.entry(address).or_default().insert(host);
     }
 
     pub(super) fn stopped(&mut self, host: u32) {
@@ -36,12 +42,16 @@ impl Book {
     }
 
     pub(super) fn host_at(&self, address: SocketAddr) -> Option<u32> {
-        self.hosts.iter().find(|(_, entry)| entry.address == address).map(|(&host, _)| host)
+        self.all_at(address).next()
     }
 
     /// Whether a process runs there.
     pub(super) fn is_up_at(&self, address: SocketAddr) -> bool {
-        self.hosts.values().any(|entry| entry.address == address && entry.up)
+        self.all_at(address).any(|host| self.hosts[&host].up)
+    }
+
+    fn all_at(&self, address: SocketAddr) -> impl Iterator<Item = u32> {
+        self.at.get(&address).into_iter().flatten().copied()
     }
 
     /// The host that is there, or the address where none is.

@@ -207,8 +207,15 @@ impl Tape {
         }
     }
 
+    fn shows_any(&self, topics: &[Topic]) -> bool {
+        topics.iter().any(|topic| self.shown.contains(topic))
+    }
+
     /// A ping was answered at once: it and its answer are nothing special.
     fn quiet(&mut self, asker: u32, answerer: SocketAddr) {
+        if !self.shows_any(&[Topic::Idle, Topic::Probes]) {
+            return;
+        }
         let answers = self.book.host_at(answerer);
         let home = self.book.address_of(asker);
         let ping = self.notes.iter_mut().rev().find_map(|note| {
@@ -318,6 +325,10 @@ impl Onlooker for Tape {
 
     fn sent(&mut self, now: Instant, packet: Sent<'_>) {
         let Sent { host, to, body, .. } = packet;
+        if !self.shows_any(&[Topic::Idle, Topic::Probes, Topic::Claims, Topic::User]) {
+            self.left_out.insert(host);
+            return;
+        }
         let mut parts = self.parts(body);
         for (message, part) in memberlist::messages(body).zip(&mut parts) {
             self.follow(host, to, &message, part);
