@@ -1,7 +1,7 @@
 //! Many worlds of one scenario, on all cores.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -14,9 +14,22 @@ use crate::watch::Watch;
 pub struct Progress {
     simulated: AtomicU64,
     done: AtomicU64,
+    stop: Arc<AtomicBool>,
 }
 
 impl Progress {
+    /// Of worlds that end early when `stop` is raised.
+    #[must_use]
+    pub fn until(stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
+    /// Whether worlds are to end early.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// How much time has passed in all worlds together.
     #[must_use]
     pub fn simulated(&self) -> Duration {
@@ -36,7 +49,7 @@ impl Progress {
 }
 
 /// Runs the scenario once for each of these seeds, so many at a time; gives what came of them in the
-/// order of the seeds.
+/// order of the seeds. Worlds that were under way when they were stopped, or had not begun, are left out.
 ///
 /// # Errors
 ///
@@ -54,6 +67,9 @@ pub fn repeat(
             scope.spawn(|| {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let result = scenario.run_watched(seed, Watch::new(scenario), progress);
+                    if let Err(ScenarioError::Stopped) = result {
+                        return;
+                    }
                     progress.done.fetch_add(1, Ordering::Relaxed);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
                 }

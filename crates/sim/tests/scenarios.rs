@@ -5,8 +5,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use mingle_sim::{Progress, Scenario, Verdict, cores, repeat, summary};
+use mingle_sim::{Progress, Scenario, ScenarioError, Verdict, cores, repeat, summary};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -285,4 +287,24 @@ fn what_happens_again_happens_until_the_faults_end() {
     };
     assert_eq!(crashes(""), 1);
     assert_eq!(crashes("again = \"10s\""), 3);
+}
+
+#[test]
+fn a_run_that_is_stopped_has_the_worlds_that_have_ended() {
+    let scenario = Scenario::from_toml("nodes = 3\nduration = \"1s\"\n").unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let progress = Progress::until(Arc::clone(&stop));
+    let seeds: Vec<u64> = (0..4_000_000).collect();
+    let outcomes = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.done() == 0 {
+                std::thread::yield_now();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        repeat(&scenario, &seeds, 2, &progress).unwrap()
+    });
+    assert!((1..seeds.len()).contains(&outcomes.len()), "{}", outcomes.len());
+    assert!(outcomes.iter().all(|outcome| outcome.simulated >= 1.0), "none is half of a world");
+    assert!(matches!(scenario.run_told(1, &progress), Err(ScenarioError::Stopped)));
 }

@@ -26,6 +26,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         if options.how.repetitions.is_some() { least } else { one.repetitions.max(least) };
     (other.repetitions, other.seed) = (one.repetitions, one.seed);
     let ones = options.how.run(&options.one, &one, false)?;
+    if ones.len() < one.repetitions as usize {
+        return Err(Failure::Unmet);
+    }
     let others = options.how.run(&options.other, &other, false)?;
     let names = [options.one.display().to_string(), options.other.display().to_string()];
     print!("{}", mingle_sim::comparison(&ones, &others, names.each_ref().map(String::as_str)));

@@ -9,6 +9,8 @@ mod script;
 mod swarm;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +52,17 @@ pub(crate) enum Failure {
     Unmet,
     /// The input is wrong.
     Input(String),
+}
+
+/// The first Ctrl-C ends the run with what it has found so far, the second one at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::SIGINT;
+    use signal_hook::flag;
+    let stop = Arc::new(AtomicBool::new(false));
+    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))
+        .and_then(|_| flag::register(SIGINT, Arc::clone(&stop)))
+        .map_err(|error| Failure::Input(format!("signals can't be caught: {error}")))?;
+    Ok(stop)
 }
 
 pub(crate) fn run() -> ExitCode {

@@ -51,6 +51,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             } else {
                 println!("{}", beside::row(&scenario, &outcomes));
             }
+            if outcomes.len() < scenario.repetitions as usize {
+                return Err(Failure::Unmet);
+            }
         }
     }
     if is_good {

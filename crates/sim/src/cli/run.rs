@@ -3,9 +3,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mingle_sim::{Outcome, Progress, Scenario, Verdict};
+use mingle_sim::{Outcome, Progress, Scenario, ScenarioError, Verdict};
 
-use super::{BETWEEN_LINES, Failure};
+use super::{BETWEEN_LINES, Failure, stop_on_interrupt};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -106,7 +106,8 @@ impl How {
         Ok(scenario)
     }
 
-    /// Runs it for all its seeds, on as many cores as memory allows.
+    /// Runs it for all its seeds, on as many cores as memory allows. When it is interrupted there are
+    /// fewer outcomes than repetitions.
     pub(super) fn run(
         &self,
         path: &Path,
@@ -117,12 +118,13 @@ impl How {
         let seeds: Vec<u64> = (0..u64::from(scenario.repetitions))
             .map(|repetition| scenario.seed.wrapping_add(repetition))
             .collect();
-        let progress = Progress::default();
+        let progress = Progress::until(stop_on_interrupt()?);
         let over = AtomicBool::new(false);
         let result = std::thread::scope(|scope| {
             let shown = scope.spawn(|| show(scenario, &progress, &over));
             let result = if events {
-                seeds.iter().map(|&seed| scenario.run_told(seed, &progress)).collect()
+                let told = seeds.iter().map(|&seed| scenario.run_told(seed, &progress));
+                told.take_while(|result| !matches!(result, Err(ScenarioError::Stopped))).collect()
             } else {
                 mingle_sim::repeat(scenario, &seeds, at_a_time, &progress)
             };
@@ -130,7 +132,13 @@ impl How {
             shown.thread().unpark();
             result
         });
-        result.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+        let outcomes: Vec<Outcome> =
+            result.map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        if outcomes.len() < seeds.len() {
+            let (ended, all) = (outcomes.len(), seeds.len());
+            eprintln!("mingle-sim: interrupted; {ended} of {all} worlds have ended");
+        }
+        if outcomes.is_empty() { Err(Failure::Unmet) } else { Ok(outcomes) }
     }
 
     /// How many worlds fit into memory at a time.

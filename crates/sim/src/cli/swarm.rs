@@ -1,7 +1,5 @@
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::value_parser;
@@ -9,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use mingle_sim::swarm::{self, Ran, Shrunk, Swept, Trouble};
 use serde_json::json;
 
-use super::{BETWEEN_LINES, Failure};
+use super::{BETWEEN_LINES, Failure, stop_on_interrupt};
 
 /// Run many worlds, each drawn from its seed, and stop at the first that goes wrong.
 #[derive(Debug, clap::Args)]
@@ -56,17 +54,6 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             swarm::shrink(scenario, trouble, options.shrink, &stop)
         });
     tell(options, &swept, shrunk.as_ref(), &progress)
-}
-
-/// The first Ctrl-C ends the run with what it has found so far, the second one at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::SIGINT;
-    use signal_hook::flag;
-    let stop = Arc::new(AtomicBool::new(false));
-    flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&stop))
-        .and_then(|_| flag::register(SIGINT, Arc::clone(&stop)))
-        .map_err(|error| Failure::Input(format!("signals can't be caught: {error}")))?;
-    Ok(stop)
 }
 
 struct Progress {

@@ -110,6 +110,9 @@ pub(crate) fn run(
         let before = crowd.now;
         crowd.run_until(end.min(before + Duration::from_secs(1)));
         progress.passed(crowd.now.since(before));
+        if progress.is_stopped() {
+            return Err(ScenarioError::Stopped);
+        }
     }
     crowd.churns = false;
     crowd.watch.calm(crowd.now);

@@ -157,6 +157,9 @@ impl<'s> Run<'s> {
             self.step(step)?;
         }
         self.run_until(end, progress);
+        if progress.is_stopped() {
+            return Err(ScenarioError::Stopped);
+        }
         self.calm_down()?;
         let calm = self.scenario.calm.unwrap_or_else(|| {
             let alone =
@@ -173,7 +176,8 @@ impl<'s> Run<'s> {
             let before = self.world.now;
             self.world.run_until(end.min(before + Duration::from_secs(1)));
             progress.passed(self.world.now.since(before));
-            if self.world.now >= end || self.world.watch.wants_to_stop() {
+            let is_over = self.world.watch.wants_to_stop() || progress.is_stopped();
+            if self.world.now >= end || is_over {
                 return;
             }
         }

@@ -13,6 +13,9 @@ use crate::nodes::Nodes;
 /// Why a scenario can't be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScenarioError {
+    /// It was to be stopped before it ended.
+    #[error("stopped before it ended")]
+    Stopped,
     /// Something at a line.
     #[error("line {line}: {what}")]
     At {
@@ -51,7 +54,9 @@ impl ScenarioError {
     pub fn sentence(&self) -> String {
         match self {
             Self::At { what, .. } => what.clone(),
-            Self::Syntax { .. } | Self::Config { .. } | Self::Value { .. } => self.to_string(),
+            Self::Stopped | Self::Syntax { .. } | Self::Config { .. } | Self::Value { .. } => {
+                self.to_string()
+            }
         }
     }
 
@@ -63,7 +68,7 @@ impl ScenarioError {
             Self::Config { what } => {
                 format!("config.{}", what.split(' ').next().unwrap_or_default())
             }
-            Self::At { .. } | Self::Syntax { .. } => return self,
+            Self::Stopped | Self::At { .. } | Self::Syntax { .. } => return self,
         };
         match line_of_field(text, &field) {
             Some(line) => Self::At { line, what: self.to_string() },
