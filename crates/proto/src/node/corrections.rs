@@ -37,10 +37,10 @@ impl Node {
     fn may_tell(&mut self, key: MemberKey) -> bool {
         let now = self.now;
         let waited = |told: &Instant| now.since(*told) >= BETWEEN_CORRECTIONS;
-        if !self.told.get(&key).is_none_or(waited) {
+        if !self.corrected.get(&key).is_none_or(waited) {
             return false;
         }
-        self.told.insert(key, now);
+        self.corrected.insert(key, now);
         true
     }
 

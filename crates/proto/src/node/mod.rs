@@ -96,7 +96,7 @@ pub struct Node {
     leaving: Leaving,
     ack_payload: Vec<u8>,
     /// When a member was last told what is held against it.
-    told: BTreeMap<MemberKey, Instant>,
+    corrected: BTreeMap<MemberKey, Instant>,
     /// Since when corrections are counted, and how many there were.
     corrections: (Instant, u32),
     /// When a refutation was last shown to somebody in particular.
@@ -171,7 +171,7 @@ impl Node {
             seq: SeqNo(0),
             leaving: Leaving::No,
             ack_payload: Vec::new(),
-            told: BTreeMap::new(),
+            corrected: BTreeMap::new(),
             corrections: (now, 0),
             last_shown: None,
             seeds: Seeds::default(),
