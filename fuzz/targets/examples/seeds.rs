@@ -89,6 +89,7 @@ impl Seeds {
         let views: &[u8] =
             &[0x1a, 0xff, 1, 0, 0, 0xa2, 1, 0, 0xc3, 1, 0, 0xe4, 1, 0, 5, 2, 0, 6, 2, 0];
         let commands: &[u8] = &[0x1f, 0, 0x1c, 0x18, 1, 0, 0, 0x1f, 3, 0x2f, 5, 2, 1, 1, 0x2f, 7];
+        let seeds: &[u8] = &[0x1f, 8, 0x2f, 11, 0x3f, 8, 0x2f, 14];
         for settings in 0..8 {
             for parts in [
                 [come, wait, wait, wait],
@@ -99,6 +100,7 @@ impl Seeds {
                 [views, wait, views, wait],
                 [commands, views, wait, commands],
                 [come, commands, wait, wait],
+                [seeds, wait, views, wait],
             ] {
                 self.write("node", &[&[settings | 0x80], parts.concat().as_slice()].concat());
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mingle_proto::{
     Command, Config, ExchangeEnd, ExchangeId, Input, Instant, Local, Node, Recipient, RequestId,
-    Rules, SendFailure,
+    Rules, SeedKind, SendFailure,
 };
 
 use crate::bytes::Bytes;
@@ -194,17 +194,24 @@ impl Run {
             0 => Recipient::Member(inputs::NAMES[usize::from(detail)]),
             _ => Recipient::Address(inputs::source(detail)),
         };
-        let command = match choice & 7 {
+        let address = inputs::source(detail);
+        let command = match choice & 0x0f {
             0..=2 => Command::Join { request, to: inputs::source(detail) },
             3 => Command::SetMeta { request, meta: inputs::meta(detail) },
             4 => Command::SetAckPayload(inputs::meta(detail)),
             5 => Command::Send { request, to, payload: bytes.slice() },
             6 => Command::SendStream { request, to, payload: bytes.slice() },
-            _ => Command::Leave { request },
+            7 => Command::Leave { request },
+            8..=10 => Command::AddSeed { address, kind: SeedKind::Configured },
+            11..=13 => Command::AddSeed { address, kind: SeedKind::Remembered },
+            _ => Command::RemoveSeed { address },
         };
-        if !matches!(command, Command::SetAckPayload(_)) {
-            self.requests += 1;
-            self.oracle.requested(request);
+        match command {
+            Command::SetAckPayload(_) | Command::AddSeed { .. } | Command::RemoveSeed { .. } => {}
+            _ => {
+                self.requests += 1;
+                self.oracle.requested(request);
+            }
         }
         self.handle(Input::Command(command), 1);
     }
