@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_proto::{Change, Config, Counter, Instant, Local};
+use mingle_proto::{Change, Command, Config, Counter, Instant, Local, Recipient, RequestId};
 use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
 
 use crate::world::{Carrier, World, address, name};
@@ -208,4 +208,25 @@ fn under_load_gossip_goes_to_twice_as_many_and_each_claim_half_as_often() {
     // Of twelve times that each may go out, six are enough; some are replaced by suspicions meanwhile.
     let done = 500_u64.saturating_sub(waiting as u64);
     assert!(sent >= 6 * done && sent < 9 * 500, "{sent} claims sent, {waiting} wait");
+}
+
+#[test]
+fn user_messages_and_claims_do_not_wait_for_each_other() {
+    let mut world = World::joined(10, &Config::lan());
+    tell_of(&mut world, 0, 10..510, &[1; 100]);
+    world.packets.clear();
+    let payload = &[7; 1200][..];
+    for number in 0..50 {
+        let (request, to) = (RequestId(1000 + number), Recipient::Member("n1"));
+        world.command(0, Command::Send { request, to, payload });
+    }
+    let is_it = |body: &[u8]| {
+        let is_user = |message: &Result<Message<'_>, _>| *message == Ok(Message::User(payload));
+        memberlist::messages(body).any(|message| is_user(&message))
+    };
+    assert_eq!(world.packets.iter().filter(|(.., body)| is_it(body)).count(), 50, "at once");
+    world.run(SECOND / 2);
+    let ticks = gossip(&world);
+    assert_eq!(ticks.len(), 2);
+    assert!(ticks.iter().all(|(_, lengths)| lengths.len() == 6), "as without them: {ticks:?}");
 }
