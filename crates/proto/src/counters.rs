@@ -111,7 +111,7 @@ counters! {
     ExchangesRefused = "exchanges_refused",
     /// Packets that the driver could not send.
     SendsFailed = "sends_failed",
-    /// Alive claims about this node while it is leaving.
+    /// While this node is leaving: alive claims about it, and claims that somebody has moved.
     NewsOfLeaver = "news_of_leaver",
     /// Members asked about themselves before something was believed of them, or told goodbye.
     Inquiries = "inquiries",

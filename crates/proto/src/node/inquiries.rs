@@ -7,9 +7,9 @@ use std::time::Duration;
 use mingle_wire::{Alive, Capabilities, Incarnation, SeqNo, State};
 use serde::{Deserialize, Serialize};
 
-use super::Node;
 use super::exchanges::Purpose;
 use super::writing::Intent;
+use super::{Leaving, Node};
 use crate::members::{MemberKey, Slot};
 use crate::timers::Timer;
 use crate::{Cause, Counter, Instant, Profile, Via};
@@ -67,8 +67,12 @@ impl Node {
         self.inquiries.values().any(|inquiry| inquiry.about == about && alike(&inquiry.question))
     }
 
-    /// A member that is not known to be gone is claimed to be elsewhere, at a higher incarnation.
+    /// A member that is not known to be gone is claimed to be elsewhere, at a higher incarnation. Whoever
+    /// is leaving does not look into that.
     pub(super) fn challenge(&mut self, key: MemberKey, alive: &Alive<'_>, port: u16, via: Via) {
+        if self.leaving != Leaving::No {
+            return self.counters.count(Counter::NewsOfLeaver);
+        }
         let now = self.now;
         let is_contested = |at: &Instant| now.since(*at) < CONTESTED;
         if self.contested.get(&key).is_some_and(is_contested) {

@@ -319,6 +319,24 @@ fn a_goodbye_names_three_who_heard_it_or_all_that_there_are() {
 }
 
 #[test]
+fn whoever_leaves_does_not_ask_whether_others_have_moved() {
+    let mut world = World::joined(4, &Config::lan());
+    let other = world.nodes[0].member("n2").unwrap();
+    world.command(0, Command::Leave { request: RequestId(90) });
+    let asked = count(&world, 0, Counter::Inquiries);
+    let moved = Alive {
+        incarnation: incarnation(other.incarnation.get() + 1),
+        node: "n2",
+        address: address(100).into(),
+        meta: other.meta(),
+        versions: other.versions(),
+    };
+    world.inject(0, address(100), &encoded(Message::Alive(moved)));
+    assert_eq!(count(&world, 0, Counter::Inquiries), asked);
+    assert_eq!(count(&world, 0, Counter::NewsOfLeaver), 1);
+}
+
+#[test]
 fn a_goodbye_that_no_packet_carries_is_confirmed_on_a_stream() {
     let mut world = World::joined(4, &Config::lan());
     world.set_rule(|_, _, carrier| carrier == Carrier::Stream);
