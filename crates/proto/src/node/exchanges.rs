@@ -329,7 +329,8 @@ impl Node {
         let unaware = self.gone_but_alive_in(answered);
         let recent = self.config.gossip_to_the_dead_time;
         let is_told = |(key, slot): &(MemberKey, &Slot)| {
-            slot.state.is_live() || self.now.since(slot.since()) <= recent || unaware.contains(key)
+            let is_recent = self.now.since(slot.since()) <= recent;
+            *key == MemberKey::LOCAL || slot.state.is_live() || is_recent || unaware.contains(key)
         };
         let told = self.members.entries().filter(is_told);
         let count = u32::try_from(told.clone().count()).unwrap_or(u32::MAX);

@@ -228,6 +228,18 @@ fn a_goodbye_goes_to_the_living_and_not_to_those_who_died_a_moment_ago() {
 }
 
 #[test]
+fn a_view_has_its_owner_in_it_long_after_it_has_left() {
+    let mut world = World::joined(2, &Config::lan());
+    world.set_rule(|_, _, _| false);
+    world.command(0, Command::Leave { request: RequestId(90) });
+    world.run(3600 * SECOND);
+    world.heal();
+    world.join(1, 0);
+    world.run(SECOND);
+    assert_eq!(world.state(1, 0), Some(State::Left), "whoever asks it is told");
+}
+
+#[test]
 fn who_is_alone_leaves_at_once_and_twice_is_an_error() {
     let mut world = World::new(1, &Config::lan());
     world.command(0, Command::Leave { request: RequestId(1) });
