@@ -9,8 +9,8 @@ use super::views::View;
 use crate::watch::Turn;
 
 /// Views that are written to streams in this step: an answer is the view before what it answers was
-/// merged (spec 5.4), and who dials says what it believes by then. Of those who went long ago only
-/// what is answered has alive.
+/// merged (spec 5.4), and who dials says what it believes by then. Its owner is in each; of others who
+/// went long ago, only those whom the view that is answered has alive.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     turn: Option<Turn>,
@@ -57,7 +57,8 @@ impl Shown {
             };
             let recent = config.gossip_to_the_dead_time;
             let is_told = |id: NameId, member: &Member| {
-                member.state.is_live()
+                id == view.me()
+                    || member.state.is_live()
                     || shown.since(member.since) <= recent
                     || turn == Turn::Reply && self.asked.contains(&id)
             };
