@@ -94,7 +94,10 @@ impl Answers {
                 here.probe = None;
                 self.came = Some(Came::Answer);
             }
-            Message::Nack(nack) if nack.seq == probe.seq => probe.nacks += 1,
+            // One that comes before helpers are asked is of an earlier life's probe.
+            Message::Nack(nack) if nack.seq == probe.seq => {
+                probe.nacks = (probe.nacks + 1).min(probe.nack_promises);
+            }
             _ => {}
         }
     }
