@@ -213,6 +213,7 @@ impl Node {
         let before = self.members.get(key).state;
         let belief = Belief { incarnation, state };
         self.members.set_belief(key, belief, self.now, &mut self.rng);
+        self.confirmed.remove(&key);
         if !state.is_live() {
             self.forget_link(key);
         }
@@ -248,10 +249,7 @@ impl Node {
     pub(super) fn on_suspect(&mut self, suspect: &Suspect<'_>, via: Via) {
         let Suspect { incarnation, node, from } = *suspect;
         match self.members.find(node) {
-            None => {
-                self.counters.count(Counter::ClaimsAboutStrangers);
-                self.confirm_to_accuser(suspect, None, via);
-            }
+            None => self.counters.count(Counter::ClaimsAboutStrangers),
             Some(MemberKey::LOCAL) => {
                 self.on_accused(incarnation, Cause::Accused { by: from.into() }, via);
             }
@@ -259,7 +257,7 @@ impl Node {
                 self.weigh_accusation(key, incarnation, from, |node| {
                     node.evidence(key, incarnation, Cause::Accused { by: from.into() }, via)
                 });
-                self.confirm_to_accuser(suspect, Some(key), via);
+                self.confirm_to_accuser(suspect, key, via);
             }
         }
     }

@@ -17,6 +17,9 @@ const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
 /// At most so many in that time, of all members together.
 const MOST_CORRECTIONS: u32 = 32;
 
+/// So many accusers of one member are told that it is gone, until it is something else.
+const MOST_CONFIRMATIONS: u8 = 8;
+
 impl Node {
     /// A member that speaks of itself below what we hold is told what that is, so that it can refute.
     pub(super) fn answer_old_news(
@@ -66,7 +69,7 @@ impl Node {
         self.answer(to, &Message::Alive(*alive), &message, Counter::Corrections);
     }
 
-    /// Answers a claim with another one. Never with more bytes than it had, because the address that it
+    /// Answers a claim with another one, and says whether it did. Never with more bytes than it had, because the address that it
     /// came from is not verified.
     fn answer(
         &mut self,
@@ -74,14 +77,16 @@ impl Node {
         theirs: &Message<'_>,
         ours: &Message<'_>,
         counter: Counter,
-    ) {
+    ) -> bool {
         let (mut heard, mut claim) = (Vec::new(), Vec::new());
         theirs.encode(&mut heard);
         ours.encode(&mut claim);
-        if claim.len() <= heard.len() && self.may_answer() {
+        let may = claim.len() <= heard.len() && self.may_answer();
+        if may {
             self.counters.count(counter);
             self.intents.push_back(Intent::Tell { to, claim });
         }
+        may
     }
 
     /// A view with thousands of old claims does not make us send thousands of packets.
@@ -94,33 +99,30 @@ impl Node {
 
     /// Whoever accuses somebody that we know to be gone hears so from us: of the dead in our own
     /// accusation, so that they have as long to answer as a confirmed suspicion lasts, and of those who
-    /// left in their goodbye.
-    pub(super) fn confirm_to_accuser(
-        &mut self,
-        suspect: &Suspect<'_>,
-        about: Option<MemberKey>,
-        via: Via,
-    ) {
-        let Suspect { incarnation, node, .. } = *suspect;
-        let held = match about {
-            Some(key) => Some(self.members.get(key).belief()),
-            None => self.tombstones.get(node).map(|tombstone| tombstone.belief),
-        };
-        let is_gone = |held: &Belief| !held.state.is_live() && held.incarnation >= incarnation;
-        let (Some(held), Via::Packet(to)) = (held.filter(is_gone), via) else { return };
+    /// left in their goodbye. What the accuser has meanwhile learned itself it would answer alike, so
+    /// there is an end to it.
+    pub(super) fn confirm_to_accuser(&mut self, suspect: &Suspect<'_>, key: MemberKey, via: Via) {
+        let Via::Packet(to) = via else { return };
+        let Belief { incarnation, state } = self.members.get(key).belief();
+        let given = self.confirmed.get(&key).copied().unwrap_or(0);
         if self.config.rules.confirmations == Confirmations::FirstHand
+            || state.is_live()
+            || incarnation < suspect.incarnation
+            || given >= MOST_CONFIRMATIONS
             || !self.config.allows(to.ip())
         {
             return;
         }
         let local = self.members.local().profile.clone();
-        let (incarnation, from) = (held.incarnation, local.name());
-        let message = if held.state == State::Left {
+        let (node, from) = (suspect.node, local.name());
+        let message = if state == State::Left {
             Message::Dead(Dead { incarnation, node, from: node })
         } else {
             Message::Suspect(Suspect { incarnation, node, from })
         };
-        self.answer(to, &Message::Suspect(*suspect), &message, Counter::Confirmations);
+        if self.answer(to, &Message::Suspect(*suspect), &message, Counter::Confirmations) {
+            self.confirmed.insert(key, given + 1);
+        }
     }
 
     pub(super) fn may_tell_of_buried(&mut self, name: &str) -> bool {

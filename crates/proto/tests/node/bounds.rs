@@ -159,6 +159,23 @@ fn an_accuser_of_the_gone_is_told_what_is_known_of_them() {
     assert!(answered("n", address(1), died).is_empty(), "in no more bytes than it said itself");
 }
 
+#[test]
+fn two_who_know_of_a_death_do_not_answer_each_other_for_ever() {
+    let mut world = World::joined(3, &Config::lan());
+    world.up[2] = false;
+    let (incarnation, node) = (incarnation(7), "n2");
+    inject(&mut world, 0, &Message::Dead(Dead { incarnation, node, from: "n0" }));
+    world.run(5 * SECOND);
+    assert_eq!(world.state(1, 2), Some(State::Dead));
+    // As if the other one had said so, a moment before it learned of the death.
+    let mut body = Vec::new();
+    Message::Suspect(Suspect { incarnation, node, from: "n1" }).encode(&mut body);
+    world.inject(0, address(1), &body);
+    world.run(60 * SECOND);
+    let answers = [0, 1].map(|node| count(&world, node, Counter::Confirmations));
+    assert_eq!(answers, [8, 8]);
+}
+
 /// Bodies of the gossip that node 0 sends, by the instants at which it does.
 fn gossip(world: &World) -> Vec<(Instant, Vec<usize>)> {
     let mut ticks: Vec<(Instant, Vec<usize>)> = Vec::new();

@@ -16,6 +16,8 @@ use super::transmits::Occasion;
 pub(super) struct Corrections {
     /// When somebody was last told, by (observer, member).
     last: BTreeMap<(u32, NameId), Instant>,
+    /// How many accusers of somebody who is gone were told so, by (observer, member).
+    confirmed: BTreeMap<(u32, NameId), u32>,
     /// Since when each observer counts, and how many there were.
     counted: BTreeMap<u32, (Instant, u32)>,
     /// Who speaks of itself in what this step takes in, and of whom others say that they are suspect.
@@ -45,10 +47,13 @@ enum Kind {
 const PAUSE: Duration = Duration::from_secs(1);
 /// So many may be told in that time.
 const MOST: u32 = 32;
+/// So many accusers of one member may be told until it is something else.
+const MOST_CONFIRMED: u32 = 8;
 
 impl Corrections {
     pub(super) fn started(&mut self, host: u32, shown: Instant) {
         self.last.retain(|&(of, _), _| of != host);
+        self.confirmed.retain(|&(of, _), _| of != host);
         self.counted.insert(host, (shown, 0));
     }
 
@@ -105,6 +110,7 @@ impl Corrections {
 
     /// Who has come back is another one.
     pub(super) fn told(&mut self, about: (u32, NameId), change: Change) {
+        self.confirmed.remove(&about);
         if change == Change::Joined {
             self.last.remove(&about);
         }
@@ -121,6 +127,13 @@ impl Corrections {
                     format!(
                         "it tells {name} at {shown:?} what it holds against it, and did at {last:?}"
                     )
+                });
+            }
+            if kind == Kind::Accused {
+                let confirmed = self.confirmed.entry((host, about)).or_insert(0);
+                *confirmed += 1;
+                desk.check(Checker::Corrections, *confirmed <= MOST_CONFIRMED, || {
+                    format!("it tells {confirmed} accusers that {} is gone", names.name(about))
                 });
             }
             let of_it =
