@@ -18,7 +18,7 @@ const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
 const MOST_CORRECTIONS: u32 = 32;
 
 /// So many accusers of one member are told that it is gone, until it is something else.
-const MOST_CONFIRMATIONS: u8 = 8;
+const MOST_CONFIRMATIONS: u8 = 32;
 
 impl Node {
     /// A member that speaks of itself below what we hold is told what that is, so that it can refute.

@@ -173,7 +173,7 @@ fn two_who_know_of_a_death_do_not_answer_each_other_for_ever() {
     world.inject(0, address(1), &body);
     world.run(60 * SECOND);
     let answers = [0, 1].map(|node| count(&world, node, Counter::Confirmations));
-    assert_eq!(answers, [8, 8]);
+    assert_eq!(answers, [32, 32]);
 }
 
 /// Bodies of the gossip that node 0 sends, by the instants at which it does.

@@ -48,7 +48,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many may be told in that time.
 const MOST: u32 = 32;
 /// So many accusers of one member may be told until it is something else.
-const MOST_CONFIRMED: u32 = 8;
+const MOST_CONFIRMED: u32 = 32;
 
 impl Corrections {
     pub(super) fn started(&mut self, host: u32, shown: Instant) {

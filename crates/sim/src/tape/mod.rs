@@ -207,13 +207,9 @@ impl Tape {
         }
     }
 
-    fn shows_any(&self, topics: &[Topic]) -> bool {
-        topics.iter().any(|topic| self.shown.contains(topic))
-    }
-
     /// A ping was answered at once: it and its answer are nothing special.
     fn quiet(&mut self, asker: u32, answerer: SocketAddr) {
-        if !self.shows_any(&[Topic::Idle, Topic::Probes]) {
+        if !self.shown.contains(&Topic::Idle) && !self.shown.contains(&Topic::Probes) {
             return;
         }
         let answers = self.book.host_at(answerer);
@@ -325,10 +321,6 @@ impl Onlooker for Tape {
 
     fn sent(&mut self, now: Instant, packet: Sent<'_>) {
         let Sent { host, to, body, .. } = packet;
-        if !self.shows_any(&[Topic::Idle, Topic::Probes, Topic::Claims, Topic::User]) {
-            self.left_out.insert(host);
-            return;
-        }
         let mut parts = self.parts(body);
         for (message, part) in memberlist::messages(body).zip(&mut parts) {
             self.follow(host, to, &message, part);

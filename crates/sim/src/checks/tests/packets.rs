@@ -245,8 +245,8 @@ fn corrections_that_are_too_many_too_long_or_of_nothing_are_found() {
                 send_instead(&mut calls[at], &Message::Dead(Dead { incarnation, node, from }));
             }),
             ("33 in a second", |calls| many_corrected(calls, 33)),
-            ("nine accusers of one member", |calls| {
-                for _ in 0..8 {
+            ("33 accusers of one member", |calls| {
+                for _ in 0..32 {
                     again(calls, answer(calls, true));
                 }
             }),
