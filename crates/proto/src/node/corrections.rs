@@ -99,8 +99,8 @@ impl Node {
 
     /// Whoever accuses somebody that we know to be gone hears so from us: of the dead in our own
     /// accusation, so that they have as long to answer as a confirmed suspicion lasts, and of those who
-    /// left in their goodbye. What the accuser has meanwhile learned itself it would answer alike, so
-    /// there is an end to it.
+    /// left in their goodbye. An accuser that has learned of it meanwhile would answer our accusation in
+    /// turn, and we that one: the bound for each member ends it.
     pub(super) fn confirm_to_accuser(&mut self, suspect: &Suspect<'_>, key: MemberKey, via: Via) {
         let Via::Packet(to) = via else { return };
         let Belief { incarnation, state } = self.members.get(key).belief();
