@@ -11,13 +11,9 @@ use mingle_wire::{
     memberlist,
 };
 
-use crate::world::{Carrier, World, address};
+use crate::world::{Carrier, World, address, count};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn count(world: &World, node: usize, counter: Counter) -> u64 {
-    world.nodes[node].counters().get(counter)
-}
 
 fn incarnation(number: u32) -> Incarnation {
     Incarnation::new(number).unwrap()

@@ -6,13 +6,9 @@ use std::time::Duration;
 use mingle_proto::{Change, Command, Config, Counter, Instant, Local, Recipient, RequestId};
 use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
 
-use crate::world::{Carrier, World, address, name};
+use crate::world::{Carrier, World, address, count, name};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn count(world: &World, node: usize, counter: Counter) -> u64 {
-    world.nodes[node].counters().get(counter)
-}
 
 fn incarnation(number: u32) -> Incarnation {
     Incarnation::new(number).unwrap()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Carrier, World, address, name};
+use crate::world::{Carrier, World, address, count, name};
 use mingle_proto::{
     Cause, Change, Command, Config, Counter, Done, Event, Evidence, Input, Local, Recipient,
     RequestError, RequestId, SendFailure, StreamPing, Via,
@@ -21,10 +21,6 @@ fn encoded(message: Message<'_>) -> Vec<u8> {
 
 fn incarnation(number: u32) -> Incarnation {
     Incarnation::new(number).unwrap()
-}
-
-fn count(world: &World, node: usize, counter: Counter) -> u64 {
-    world.nodes[node].counters().get(counter)
 }
 
 fn evidence(world: &World, viewer: usize, of: usize, change: Change) -> Evidence {

@@ -7,13 +7,9 @@ use mingle_proto::{
 };
 use mingle_wire::{Dead, Message, State};
 
-use crate::world::{Carrier, World, address};
+use crate::world::{Carrier, World, address, count};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn count(world: &World, node: usize, counter: Counter) -> u64 {
-    world.nodes[node].counters().get(counter)
-}
 
 #[test]
 fn a_split_heals_by_itself_within_seconds_however_long_it_was() {

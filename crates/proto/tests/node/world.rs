@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::{
-    Answer, Change, Command, Config, Content, Event, ExchangeEnd, ExchangeId, Input, Instant,
-    Local, Node, Output, RequestId, Room,
+    Answer, Change, Command, Config, Content, Counter, Event, ExchangeEnd, ExchangeId, Input,
+    Instant, Local, Node, Output, RequestId, Room,
 };
 use mingle_wire::{State, memberlist};
 
@@ -52,6 +52,11 @@ pub(crate) fn address(node: usize) -> SocketAddr {
 
 pub(crate) fn name(node: usize) -> String {
     format!("n{node}")
+}
+
+/// What a node has counted.
+pub(crate) fn count(world: &World, node: usize, counter: Counter) -> u64 {
+    world.nodes[node].counters().get(counter)
 }
 
 impl World {
