@@ -92,8 +92,6 @@ pub struct Rules {
     pub goodbyes: Goodbyes,
     /// How many members one node may accuse.
     pub accusations: Accusations,
-    /// Who confirms an accusation.
-    pub confirmations: Confirmations,
     /// How gossip fits its packets to the path and to what there is to tell.
     pub gossip: Gossip,
     /// How long a direct ping waits before helpers are asked.
@@ -218,16 +216,6 @@ pub enum Accusations {
     Budgeted,
 }
 
-/// Who confirms an accusation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Confirmations {
-    /// Those who fail to hear the suspect themselves.
-    FirstHand,
-    /// Those too who know already that it is gone. Somebody who slept through the news suspects alone,
-    /// and would have to wait for the longest time.
-    Remembered,
-}
-
 /// How gossip fits its packets to the path and to what there is to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Gossip {
@@ -276,7 +264,6 @@ impl Rules {
         verdicts: Verdicts::AtDeadline,
         goodbyes: Goodbyes::Sent,
         accusations: Accusations::Unlimited,
-        confirmations: Confirmations::FirstHand,
         gossip: Gossip::Steady,
         timeouts: Timeouts::Configured,
     };
@@ -296,7 +283,6 @@ impl Rules {
         verdicts: Verdicts::Asked,
         goodbyes: Goodbyes::Receipted,
         accusations: Accusations::Budgeted,
-        confirmations: Confirmations::Remembered,
         gossip: Gossip::Adaptive,
         timeouts: Timeouts::Measured,
     };

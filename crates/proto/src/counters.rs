@@ -81,8 +81,6 @@ counters! {
     ClaimsBuried = "claims_buried",
     /// Nodes told what is held against them, because they spoke of themselves below it.
     Corrections = "corrections",
-    /// Nodes told that somebody of whom they said that it is suspect is known to be gone.
-    Confirmations = "confirmations",
     /// Accusations and verdicts about members that are not known.
     ClaimsAboutStrangers = "claims_about_strangers",
     /// Alive claims for a name that another address holds.

@@ -213,7 +213,6 @@ impl Node {
         let before = self.members.get(key).state;
         let belief = Belief { incarnation, state };
         self.members.set_belief(key, belief, self.now, &mut self.rng);
-        self.confirmed.remove(&key);
         if !state.is_live() {
             self.forget_link(key);
         }
@@ -257,7 +256,6 @@ impl Node {
                 self.weigh_accusation(key, incarnation, from, |node| {
                     node.evidence(key, incarnation, Cause::Accused { by: from.into() }, via)
                 });
-                self.confirm_to_accuser(suspect, key, via);
             }
         }
     }

@@ -1,6 +1,5 @@
 //! What others are told who speak of what we know to be over.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_wire::{Alive, Dead, Message, State, Suspect};
@@ -9,16 +8,13 @@ use super::Node;
 use super::writing::Intent;
 use crate::law::Belief;
 use crate::members::MemberKey;
-use crate::{Beliefs, Confirmations, Counter, Instant, Profile, Via};
+use crate::{Beliefs, Counter, Instant, Profile, Via};
 
 /// At most one correction of old news per member in this time.
 const BETWEEN_CORRECTIONS: Duration = Duration::from_secs(1);
 
 /// At most so many in that time, of all members together.
 const MOST_CORRECTIONS: u32 = 32;
-
-/// So many accusers of one member are told that it is gone, until it is something else.
-const MOST_CONFIRMATIONS: u8 = 32;
 
 impl Node {
     /// A member that speaks of itself below what we hold is told what that is, so that it can refute.
@@ -47,8 +43,9 @@ impl Node {
         true
     }
 
-    /// Tells a node that speaks of itself what is held against it, so that it can refute. `profile` is
-    /// what a member is known by that is not forgotten.
+    /// Tells a node that speaks of itself what is held against it, so that it can refute: never with
+    /// more bytes than it had, because its address is not verified. `profile` is what a member is known
+    /// by that is not forgotten.
     pub(super) fn correct(
         &mut self,
         alive: &Alive<'_>,
@@ -66,63 +63,21 @@ impl Node {
             (State::Dead | State::Alive, _) => Message::Dead(Dead { incarnation, node, from }),
         };
         let to = mingle_wire::Address { port, ..alive.address }.socket_addr();
-        self.answer(to, &Message::Alive(*alive), &message, Counter::Corrections);
-    }
-
-    /// Answers a claim with another one, and says whether it did. Never with more bytes than it had, because the address that it
-    /// came from is not verified.
-    fn answer(
-        &mut self,
-        to: SocketAddr,
-        theirs: &Message<'_>,
-        ours: &Message<'_>,
-        counter: Counter,
-    ) -> bool {
         let (mut heard, mut claim) = (Vec::new(), Vec::new());
-        theirs.encode(&mut heard);
-        ours.encode(&mut claim);
-        let may = claim.len() <= heard.len() && self.may_answer();
-        if may {
-            self.counters.count(counter);
+        Message::Alive(*alive).encode(&mut heard);
+        message.encode(&mut claim);
+        if claim.len() <= heard.len() && self.may_correct() {
+            self.counters.count(Counter::Corrections);
             self.intents.push_back(Intent::Tell { to, claim });
         }
-        may
     }
 
     /// A view with thousands of old claims does not make us send thousands of packets.
-    fn may_answer(&mut self) -> bool {
+    fn may_correct(&mut self) -> bool {
         let (since, sent) = self.corrections;
         let is_over = self.now.since(since) >= BETWEEN_CORRECTIONS;
         self.corrections = if is_over { (self.now, 1) } else { (since, sent.saturating_add(1)) };
         is_over || sent < MOST_CORRECTIONS
-    }
-
-    /// Whoever accuses somebody that we know to be gone hears so from us: of the dead in our own
-    /// accusation, so that they have as long to answer as a confirmed suspicion lasts, and of those who
-    /// left in their goodbye. An accuser that has learned of it meanwhile would answer our accusation in
-    /// turn, and we that one: the bound for each member ends it.
-    pub(super) fn confirm_to_accuser(&mut self, suspect: &Suspect<'_>, key: MemberKey, via: Via) {
-        let Via::Packet(to) = via else { return };
-        let Belief { incarnation, state } = self.members.get(key).belief();
-        let given = self.confirmed.get(&key).copied().unwrap_or(0);
-        if self.config.rules.confirmations == Confirmations::FirstHand
-            || state.is_live()
-            || incarnation < suspect.incarnation
-            || given >= MOST_CONFIRMATIONS
-            || !self.config.allows(to.ip())
-        {
-            return;
-        }
-        let local = self.members.local().profile.clone();
-        let (node, from) = (suspect.node, local.name());
-        let message = if state == State::Left {
-            Message::Dead(Dead { incarnation, node, from: node })
-        } else {
-            Message::Suspect(Suspect { incarnation, node, from })
-        };
-        if self.answer(to, &Message::Suspect(*suspect), &message, Counter::Confirmations) {
-            self.confirmed.insert(key, given + 1);
-        }
     }
 
     pub(super) fn may_tell_of_buried(&mut self, name: &str) -> bool {

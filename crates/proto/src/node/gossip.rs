@@ -111,7 +111,6 @@ impl Node {
         self.broadcasts.remove(key);
         self.timers.cancel(Timer::Reap(key));
         self.forget_inquiries(key);
-        self.confirmed.remove(&key);
         let told = self.corrected.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);

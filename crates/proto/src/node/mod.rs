@@ -97,8 +97,6 @@ pub struct Node {
     ack_payload: Vec<u8>,
     /// When a member was last told what is held against it.
     corrected: BTreeMap<MemberKey, Instant>,
-    /// How many accusers of somebody who is gone were told so.
-    confirmed: BTreeMap<MemberKey, u8>,
     /// Since when corrections are counted, and how many there were.
     corrections: (Instant, u32),
     /// When a refutation was last shown to somebody in particular.
@@ -174,7 +172,6 @@ impl Node {
             leaving: Leaving::No,
             ack_payload: Vec::new(),
             corrected: BTreeMap::new(),
-            confirmed: BTreeMap::new(),
             corrections: (now, 0),
             last_shown: None,
             seeds: Seeds::default(),

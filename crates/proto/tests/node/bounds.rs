@@ -1,10 +1,9 @@
 //! How much one node does to others, and keeps of them, at most.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::{Change, Command, Config, Counter, Instant, Local, Recipient, RequestId};
-use mingle_wire::{Alive, Dead, Incarnation, Message, State, Suspect, memberlist};
+use mingle_wire::{Alive, Dead, Incarnation, Message, State, memberlist};
 
 use crate::world::{Carrier, World, address, count, name};
 
@@ -122,56 +121,6 @@ fn nobody_is_told_more_than_it_said_itself() {
         world.inject(0, address(1), &body);
         assert_eq!(count(&world, 0, Counter::Corrections), corrections);
     }
-}
-
-/// What node 0 answers when `accuser` says from an address that it suspects the last of three, of whom
-/// node 0 holds this.
-fn answered(accuser: &str, from: SocketAddr, held: Dead<'_>) -> Vec<Vec<u8>> {
-    let mut world = World::joined(3, &Config::lan());
-    world.up[2] = false;
-    inject(&mut world, 0, &Message::Dead(held));
-    world.packets.clear();
-    let suspect = Suspect { incarnation: held.incarnation, node: held.node, from: accuser };
-    let mut body = Vec::new();
-    Message::Suspect(suspect).encode(&mut body);
-    world.inject(0, from, &body);
-    world.packets.into_iter().filter(|packet| packet.2 == from).map(|packet| packet.3).collect()
-}
-
-#[test]
-fn an_accuser_of_the_gone_is_told_what_is_known_of_them() {
-    let incarnation = incarnation(7);
-    let (node, from) = ("n2", "n0");
-    let encoded = |message: Message<'_>| {
-        let mut body = Vec::new();
-        message.encode(&mut body);
-        [body]
-    };
-    let died = Dead { incarnation, node, from };
-    let accused = encoded(Message::Suspect(Suspect { incarnation, node, from }));
-    assert_eq!(answered("n1", address(1), died), accused, "which leaves it the time to refute");
-    let left = Dead { incarnation, node, from: node };
-    assert_eq!(answered("n1", address(1), left), encoded(Message::Dead(left)));
-    assert!(answered("n", address(1), died).is_empty(), "in no more bytes than it said itself");
-}
-
-#[test]
-fn two_who_know_of_a_death_do_not_answer_each_other_for_ever() {
-    let mut world = World::joined(3, &Config::lan());
-    world.up[2] = false;
-    let (incarnation, node) = (incarnation(7), "n2");
-    inject(&mut world, 0, &Message::Dead(Dead { incarnation, node, from: "n0" }));
-    world.run(5 * SECOND);
-    assert_eq!(world.state(1, 2), Some(State::Dead));
-    // So far that no second has as many answers as may be given in one.
-    world.far.insert(1, SECOND / 10);
-    // As if the other one had said so, a moment before it learned of the death.
-    let mut body = Vec::new();
-    Message::Suspect(Suspect { incarnation, node, from: "n1" }).encode(&mut body);
-    world.inject(0, address(1), &body);
-    world.run(60 * SECOND);
-    let answers = [0, 1].map(|node| count(&world, node, Counter::Confirmations));
-    assert_eq!(answers, [32, 32]);
 }
 
 /// Bodies of the gossip that node 0 sends, by the instants at which it does.

@@ -9,18 +9,15 @@ use super::desk::{Checker, Desk};
 use super::names::{NameId, Names};
 use super::transmits::Occasion;
 
-/// What members that speak of themselves are told is held against them, and accusers of somebody who is
-/// gone: whoever makes others repeat its claim, or speaks in the name of somebody else, gets neither
-/// packets without end nor long ones.
+/// What members that speak of themselves are told is held against them: whoever makes others repeat its
+/// claim, or speaks in the name of somebody else, gets neither packets without end nor long ones.
 #[derive(Debug, Default)]
 pub(super) struct Corrections {
     /// When somebody was last told, by (observer, member).
     last: BTreeMap<(u32, NameId), Instant>,
-    /// How many accusers of somebody who is gone were told so, by (observer, member).
-    confirmed: BTreeMap<(u32, NameId), u32>,
     /// Since when each observer counts, and how many there were.
     counted: BTreeMap<u32, (Instant, u32)>,
-    /// Who speaks of itself in what this step takes in, and of whom others say that they are suspect.
+    /// Who speaks of itself in what this step takes in.
     spoken: Vec<Packet>,
     /// Whom this step tells.
     told: Vec<Packet>,
@@ -32,28 +29,16 @@ struct Packet {
     about: NameId,
     at: SocketAddr,
     length: usize,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Somebody speaks of itself, or is told of it.
-    Itself,
-    /// Somebody is said to be suspect, or its accuser is told that it is gone.
-    Accused,
 }
 
 /// Between two corrections of one member, and what the budget of all is for.
 const PAUSE: Duration = Duration::from_secs(1);
 /// So many may be told in that time.
 const MOST: u32 = 32;
-/// So many accusers of one member may be told until it is something else.
-const MOST_CONFIRMED: u32 = 32;
 
 impl Corrections {
     pub(super) fn started(&mut self, host: u32, shown: Instant) {
         self.last.retain(|&(of, _), _| of != host);
-        self.confirmed.retain(|&(of, _), _| of != host);
         self.counted.insert(host, (shown, 0));
     }
 
@@ -70,14 +55,11 @@ impl Corrections {
         from: Option<SocketAddr>,
         message: &Message<'_>,
     ) {
-        let (node, at, kind) = match (message, from) {
-            (Message::Alive(claim), _) => (claim.node, claim.address.socket_addr(), Kind::Itself),
-            (Message::Suspect(claim), Some(from)) => (claim.node, from, Kind::Accused),
-            _ => return,
-        };
+        let Message::Alive(claim) = message else { return };
+        let at = claim.address.socket_addr();
         if from.is_none_or(|from| from == at) {
-            let (about, length) = (names.id(node), length_of(message));
-            self.spoken.push(Packet { about, at, length, kind });
+            let (about, length) = (names.id(claim.node), length_of(message));
+            self.spoken.push(Packet { about, at, length });
         }
     }
 
@@ -99,18 +81,12 @@ impl Corrections {
         };
         if messages == 1 && occasion != Occasion::Woken {
             let (about, length) = (names.id(about), length_of(first));
-            let is_accused = |spoken: &Packet| {
-                spoken.kind == Kind::Accused && spoken.about == about && spoken.at == to
-            };
-            let kind =
-                if self.spoken.iter().any(is_accused) { Kind::Accused } else { Kind::Itself };
-            self.told.push(Packet { about, at: to, length, kind });
+            self.told.push(Packet { about, at: to, length });
         }
     }
 
     /// Who has come back is another one.
     pub(super) fn told(&mut self, about: (u32, NameId), change: Change) {
-        self.confirmed.remove(&about);
         if change == Change::Joined {
             self.last.remove(&about);
         }
@@ -118,26 +94,16 @@ impl Corrections {
 
     pub(super) fn handled(&mut self, desk: &mut Desk, names: &Names, host: u32, shown: Instant) {
         for told in std::mem::take(&mut self.told) {
-            let Packet { about, at, length, kind } = told;
-            if kind == Kind::Itself {
-                let last = self.last.insert((host, about), shown);
-                let rested = last.is_none_or(|last| shown.since(last) >= PAUSE);
-                desk.check(Checker::Corrections, rested, || {
-                    let name = names.name(about);
-                    format!(
-                        "it tells {name} at {shown:?} what it holds against it, and did at {last:?}"
-                    )
-                });
-            }
-            if kind == Kind::Accused {
-                let confirmed = self.confirmed.entry((host, about)).or_insert(0);
-                *confirmed += 1;
-                desk.check(Checker::Corrections, *confirmed <= MOST_CONFIRMED, || {
-                    format!("it tells {confirmed} accusers that {} is gone", names.name(about))
-                });
-            }
-            let of_it =
-                |spoken: &&Packet| spoken.about == about && spoken.at == at && spoken.kind == kind;
+            let Packet { about, at, length } = told;
+            let last = self.last.insert((host, about), shown);
+            let rested = last.is_none_or(|last| shown.since(last) >= PAUSE);
+            desk.check(Checker::Corrections, rested, || {
+                let name = names.name(about);
+                format!(
+                    "it tells {name} at {shown:?} what it holds against it, and did at {last:?}"
+                )
+            });
+            let of_it = |spoken: &&Packet| spoken.about == about && spoken.at == at;
             let longest = self.spoken.iter().filter(of_it).map(|spoken| spoken.length).max();
             desk.check(Checker::Corrections, Some(length) <= longest, || {
                 let name = names.name(about);
