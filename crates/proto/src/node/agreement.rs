@@ -30,9 +30,12 @@ impl Node {
         })
     }
 
-    /// Whether nothing has changed for so long that gossip is through with it.
+    /// Whether gossip is through with what it had to tell, as far as we know: we have told all of ours,
+    /// and nothing has changed for half as many ticks as a claim is told, in which it reaches whom it
+    /// will reach. A pair that compares its views too early pays with an exchange for nothing.
     fn is_settled(&self) -> bool {
-        let spread = self.config.gossip_interval.saturating_mul(2 * self.retransmit_limit());
+        let ticks = self.retransmit_limit().div_ceil(2);
+        let spread = self.config.gossip_interval.saturating_mul(ticks);
         self.broadcasts.is_empty() && self.now.since(self.changed) >= spread
     }
 
