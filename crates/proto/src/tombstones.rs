@@ -19,7 +19,6 @@ pub(crate) struct Tombstones {
 pub(crate) struct Tombstone {
     pub(crate) belief: Belief,
     since: Instant,
-    told: Option<Instant>,
 }
 
 impl Tombstones {
@@ -31,16 +30,14 @@ impl Tombstones {
         self.by_name.get(name).copied()
     }
 
-    /// Remembers what was last believed; the higher of two beliefs stays, and the pause since its
-    /// subject was told goes on. Gives back how many old ones had to go.
+    /// Remembers what was last believed; the higher of two beliefs stays. Gives back how many old ones
+    /// had to go.
     pub(crate) fn set(&mut self, name: &str, belief: Belief, now: Instant, most: u32) -> u64 {
-        let held = self.get(name);
-        if held.is_some_and(|held| held.belief >= belief) {
+        if self.get(name).is_some_and(|held| held.belief >= belief) {
             return 0;
         }
         let name: Arc<str> = name.into();
-        let told = held.and_then(|held| held.told);
-        self.by_name.insert(Arc::clone(&name), Tombstone { belief, since: now, told });
+        self.by_name.insert(Arc::clone(&name), Tombstone { belief, since: now });
         self.ages.push_back((now, name));
         let mut dropped = 0;
         while self.by_name.len() > most as usize && self.drop_oldest() {
@@ -48,24 +45,6 @@ impl Tombstones {
         }
         self.compact();
         dropped
-    }
-
-    /// Whether its subject may be told of it now: once in `pause`.
-    #[must_use]
-    pub(crate) fn may_tell(&mut self, name: &str, now: Instant, pause: Duration) -> bool {
-        let Some(tombstone) = self.by_name.get_mut(name) else { return false };
-        if tombstone.told.is_some_and(|told| now.since(told) < pause) {
-            return false;
-        }
-        tombstone.told = Some(now);
-        true
-    }
-
-    /// Notes when its subject was last told, before it was forgotten.
-    pub(crate) fn note_told(&mut self, name: &str, told: Option<Instant>) {
-        if let Some(tombstone) = self.by_name.get_mut(name) {
-            tombstone.told = tombstone.told.max(told);
-        }
     }
 
     /// Takes a tombstone away because its name is back.
@@ -118,20 +97,6 @@ mod tests {
         }
         assert!(tombstones.get("a").is_none());
         assert!(tombstones.get("b").is_some() && tombstones.get("c").is_some());
-    }
-
-    #[test]
-    fn its_subject_is_told_once_in_a_pause_whatever_else_is_heard_of_it() {
-        let mut tombstones = Tombstones::default();
-        let pause = Duration::from_secs(1);
-        let [told, soon, later] = [5_000, 5_400, 6_000].map(Instant::from_millis);
-        tombstones.set("a", dead(1), soon, 9);
-        tombstones.note_told("a", Some(told));
-        assert!(!tombstones.may_tell("a", soon, pause));
-        tombstones.set("a", dead(2), soon, 9);
-        assert!(!tombstones.may_tell("a", soon, pause));
-        assert!(tombstones.may_tell("a", later, pause));
-        assert!(!tombstones.may_tell("a", later, pause));
     }
 
     #[test]

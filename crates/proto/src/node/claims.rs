@@ -49,7 +49,7 @@ impl Node {
         let buried = self.tombstones.get(alive.node).map(|tombstone| tombstone.belief);
         if let Some(belief) = buried.filter(|belief| belief.incarnation >= alive.incarnation) {
             self.counters.count(Counter::ClaimsBuried);
-            if speaks_for_itself(alive, port, via) && self.may_tell_of_buried(alive.node) {
+            if speaks_for_itself(alive, port, via) {
                 self.correct(alive, port, belief, None);
             }
             return;

@@ -111,10 +111,8 @@ impl Node {
         self.broadcasts.remove(key);
         self.timers.cancel(Timer::Reap(key));
         self.forget_inquiries(key);
-        let told = self.corrected.remove(&key);
         let member = self.members.remove(key);
         self.bury(member.name(), belief);
-        self.tombstones.note_told(member.name(), told);
     }
 
     /// Reaps whoever went first, unless nobody has gone.

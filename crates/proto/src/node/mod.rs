@@ -36,6 +36,7 @@ use crate::{
     Member, Output, Profile, Room,
 };
 
+use corrections::Corrections;
 use exchanges::Purpose;
 use inquiries::Inquiry;
 use leaving::Leaving;
@@ -95,10 +96,7 @@ pub struct Node {
     seq: SeqNo,
     leaving: Leaving,
     ack_payload: Vec<u8>,
-    /// When a member was last told what is held against it.
-    corrected: BTreeMap<MemberKey, Instant>,
-    /// Since when corrections are counted, and how many there were.
-    corrections: (Instant, u32),
+    corrections: Corrections,
     /// When a refutation was last shown to somebody in particular.
     last_shown: Option<Instant>,
     seeds: Seeds,
@@ -171,8 +169,7 @@ impl Node {
             seq: SeqNo(0),
             leaving: Leaving::No,
             ack_payload: Vec::new(),
-            corrected: BTreeMap::new(),
-            corrections: (now, 0),
+            corrections: Corrections::default(),
             last_shown: None,
             seeds: Seeds::default(),
             reconnect_pause: config.probe_interval,
