@@ -3,7 +3,7 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mingle::{Cluster, StartError, StateFile};
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,7 @@ use crate::api::LeaveAnswer;
 use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::Failure;
+use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
 use crate::plan::{Plan, Recording};
 use crate::signals::{Signal, Signals};
@@ -62,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) security: Security,
     pub(crate) recording: Option<Recording>,
     pub(crate) started: Instant,
+    /// For those who watch.
+    pub(crate) feed: Arc<Feed>,
     /// Where to ask for the end. The answer comes when the goodbye is over.
     pub(crate) leave: mpsc::Sender<oneshot::Sender<LeaveAnswer>>,
 }
@@ -117,6 +120,7 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         security: security(plan, cluster.local_addr()),
         recording: plan.recording.clone(),
         started: Instant::now(),
+        feed: Feed::new(SystemTime::now()),
         cluster,
         leave,
     });

@@ -317,6 +317,67 @@ pub(crate) struct ProbeView {
     pub(crate) health: u32,
 }
 
+/// The first event of `GET /v1/watch`, and the one after a gap: everything that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SnapshotEvent {
+    /// How often the view had changed.
+    pub(crate) version: u64,
+    /// RFC 3339, by the agent's clock.
+    pub(crate) now: String,
+    /// In the order of their names.
+    pub(crate) members: Vec<MemberView>,
+}
+
+/// One change of one member; those that are reaped are forgotten.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeEvent {
+    /// One above that of the event before it that has one.
+    pub(crate) version: u64,
+    /// After the change.
+    pub(crate) member: MemberView,
+    /// With its evidence.
+    pub(crate) decision: DecisionView,
+}
+
+/// Events went by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GapEvent {
+    /// How many.
+    pub(crate) missed: u64,
+}
+
+/// How the agent is, once a second.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StatusEvent {
+    /// RFC 3339, by the agent's clock.
+    pub(crate) at: String,
+    /// The health score; 0 is healthy.
+    pub(crate) health: u64,
+    pub(crate) members: MemberCounts,
+    pub(crate) view: ViewSummary,
+    pub(crate) missing: MissingView,
+    /// Live members that answer, and not to direct packets.
+    pub(crate) degraded: u64,
+    /// Claims that wait to be gossiped.
+    pub(crate) queued: u64,
+    /// How late the last deadline fired.
+    pub(crate) lag_ms: f64,
+    pub(crate) traffic: TrafficView,
+    /// What an operator should change.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What went over the network since the agent started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TrafficView {
+    pub(crate) datagrams_in: u64,
+    pub(crate) datagrams_out: u64,
+    pub(crate) datagram_bytes_in: u64,
+    pub(crate) datagram_bytes_out: u64,
+    pub(crate) stream_bytes_in: u64,
+    pub(crate) stream_bytes_out: u64,
+}
+
 /// An error, after RFC 9457.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Problem {

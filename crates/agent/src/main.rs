@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod endpoint;
 mod exit;
+mod feed;
 mod hints;
 mod http;
 mod joining;

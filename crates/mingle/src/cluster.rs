@@ -14,8 +14,8 @@ use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
-    Builder, Decision, Dropped, LeaveError, Member, Messages, MetaError, Notices, PeerStates,
-    SendError, StateFile, Stats, Watch, Why,
+    Builder, Decision, Decisions, Dropped, LeaveError, Member, Messages, MetaError, Notices,
+    PeerStates, SendError, StateFile, Stats, Watch, Why,
 };
 
 /// The handle of one running node. Cheap to clone, and usable from any thread.
@@ -85,6 +85,13 @@ impl Cluster {
     #[must_use]
     pub fn recorder(&self) -> Vec<Decision> {
         self.shared.flight.read().decisions
+    }
+
+    /// Decisions from now on, as [`Cluster::recorder`] keeps them: of what is repeated, each time with
+    /// how often it was so far.
+    #[must_use]
+    pub fn decisions(&self) -> Decisions {
+        self.shared.flight.subscribe()
     }
 
     /// What [`Cluster::recorder`] does not have any more; `None` while it has everything.

@@ -107,6 +107,7 @@ struct Farewell(Arc<Shared>);
 impl Drop for Farewell {
     fn drop(&mut self) {
         self.0.view.close();
+        self.0.flight.close();
         self.0.messages.close();
         self.0.user_states.close();
         self.0.notices.close();
@@ -158,7 +159,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         local_addr: transport.local_addr(),
         join_port,
         view: View::new(Member::new(&local, LastRtt::default(), Link::default(), &clock)),
-        flight: FlightRecorder::default(),
+        flight: FlightRecorder::new(),
         conflicts: Conflicts::default(),
         messages: Topic::new(),
         user_states: Topic::new(),

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::cluster::{Message, Notice, PeerState};
 use crate::decision::{Decided, MemberChange};
 use crate::driver::Shared;
+use crate::flight::Cost;
 use crate::member::{DegradedLink, Member};
 use crate::queue::Published;
 use crate::stats::Tally;
@@ -30,7 +31,7 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
         }
         Event::Health { score } => {
             debug!(score, "health");
-            shared.tallies.add(Tally::DecisionsDropped, shared.flight.record_health(at, score));
+            count_cost(shared, shared.flight.record_health(at, score));
             let published = shared.notices.publish(0, || Notice::Health { score });
             count(shared, published, None, Tally::NoticesMissed);
         }
@@ -110,7 +111,12 @@ fn link_restored(shared: &Shared, at: SystemTime, name: Arc<str>, link: Degraded
 
 /// Keeps a decision for those who ask why.
 pub(crate) fn record(shared: &Shared, at: SystemTime, what: Decided) {
-    shared.tallies.add(Tally::DecisionsDropped, shared.flight.record(at, what));
+    count_cost(shared, shared.flight.record(at, what));
+}
+
+fn count_cost(shared: &Shared, cost: Cost) {
+    shared.tallies.add(Tally::DecisionsDropped, cost.dropped);
+    shared.tallies.add(Tally::DecisionsMissed, cost.missed);
 }
 
 /// A change of what is believed of a member.

@@ -4,15 +4,25 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use crate::decision::{Decided, Decision, DecisionKind};
-use crate::queue::lock;
+use crate::queue::{Published, Subscription, Topic, lock};
 
 /// The last decisions of the node, in bounded space.
 ///
 /// The node's task writes and handles read. Neither does anything under the lock but move and copy at
 /// most [`MAX_DECISIONS`] small values.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FlightRecorder {
     tape: Mutex<Tape>,
+    told: Topic<Decision>,
+}
+
+/// What one decision more has cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cost {
+    /// Older ones that are not recorded any more.
+    pub(crate) dropped: usize,
+    /// Older ones that slow subscribers did not get.
+    pub(crate) missed: usize,
 }
 
 /// What is no longer recorded.
@@ -41,17 +51,40 @@ const MAX_BYTES: usize = 256 << 10;
 const LATE_TOGETHER: Duration = Duration::from_secs(60);
 
 impl FlightRecorder {
-    /// Keeps a decision; returns how many older ones were dropped for it. When there is no room, the
-    /// oldest of the commonest kind goes, so that a flood of one kind leaves the others.
-    pub(crate) fn record(&self, at: SystemTime, what: Decided) -> usize {
-        lock(&self.tape).record(at, what)
+    pub(crate) const fn new() -> Self {
+        Self { tape: Mutex::new(Tape::new()), told: Topic::new() }
+    }
+
+    /// Keeps a decision, and tells it those who listen. When there is no room, the oldest of the
+    /// commonest kind goes, so that a flood of one kind leaves the others.
+    pub(crate) fn record(&self, at: SystemTime, what: Decided) -> Cost {
+        self.keep(&mut lock(&self.tape), at, what)
     }
 
     /// Keeps a change of our health score.
-    pub(crate) fn record_health(&self, at: SystemTime, score: u32) -> usize {
+    pub(crate) fn record_health(&self, at: SystemTime, score: u32) -> Cost {
         let mut tape = lock(&self.tape);
         let before = std::mem::replace(&mut tape.health, score);
-        tape.record(at, Decided::Health { before, score })
+        self.keep(&mut tape, at, Decided::Health { before, score })
+    }
+
+    fn keep(&self, tape: &mut Tape, at: SystemTime, what: Decided) -> Cost {
+        let decision = tape.put(at, what);
+        let missed = match self.told.publish(decision.what.bytes(), || decision.clone()) {
+            Published::Unheard => 0,
+            Published::Heard { dropped } => dropped,
+        };
+        Cost { dropped: tape.trim(), missed }
+    }
+
+    /// Decisions from now on.
+    pub(crate) fn subscribe(&self) -> Subscription<Decision> {
+        self.told.subscribe()
+    }
+
+    /// No decision comes any more.
+    pub(crate) fn close(&self) {
+        self.told.close();
     }
 
     pub(crate) fn read(&self) -> Recorded {
@@ -60,7 +93,7 @@ impl FlightRecorder {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tape {
     /// In the order of their last time.
     decisions: VecDeque<Decision>,
@@ -73,7 +106,12 @@ struct Tape {
 }
 
 impl Tape {
-    fn record(&mut self, at: SystemTime, what: Decided) -> usize {
+    const fn new() -> Self {
+        let counts = [0; DecisionKind::ALL.len()];
+        Self { decisions: VecDeque::new(), bytes: 0, counts, dropped: None, health: 0 }
+    }
+
+    fn put(&mut self, at: SystemTime, what: Decided) -> &Decision {
         let decision = match self.take_repeated(at, &what) {
             None => Decision { what, at, first: at, times: 1 },
             Some(earlier) => {
@@ -83,7 +121,11 @@ impl Tape {
         };
         self.bytes += decision.what.bytes();
         self.counts[decision.what.kind() as usize] += 1;
-        self.decisions.push_back(decision);
+        self.decisions.push_back_mut(decision)
+    }
+
+    /// Drops what there is no room for; returns how many.
+    fn trim(&mut self) -> usize {
         let mut dropped = 0;
         while self.decisions.len() > MAX_DECISIONS || self.bytes > MAX_BYTES {
             self.drop_one();
@@ -224,11 +266,11 @@ mod tests {
 
     #[test]
     fn ten_thousand_changes_leave_the_last_ones_and_those_of_other_kinds() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         recorder.record_health(second(1), 2);
         let mut dropped = 0;
         for n in 0..10_000 {
-            dropped += recorder.record(second(2 + n), change("member", Cause::Goodbye));
+            dropped += recorder.record(second(2 + n), change("member", Cause::Goodbye)).dropped;
         }
         let recorded = recorder.read();
         assert_eq!(recorded.decisions.len(), MAX_DECISIONS);
@@ -240,7 +282,7 @@ mod tests {
 
     #[test]
     fn long_names_and_many_accusers_are_bounded_in_bytes() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         let name = "x".repeat(255);
         let accusers = vec![Arc::from(name.as_str()); 100];
         let cause = Cause::SuspicionExpired { accusers, ran: Duration::from_secs(1) };
@@ -256,7 +298,7 @@ mod tests {
 
     #[test]
     fn attempts_in_vain_are_one_decision_until_somebody_answers() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         for n in 0..1000 {
             recorder.record(second(n), attempt(1, Some(JoinError::Unanswered)));
         }
@@ -275,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_conflict_that_goes_on_is_one_decision_and_comes_last() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         let conflict = |held, claimed| Decided::Conflict {
             name: "a".into(),
             held: address(held),
@@ -289,7 +331,7 @@ mod tests {
 
     #[test]
     fn lateness_within_a_minute_is_one_decision_that_says_the_worst() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         for (at, by) in [(1, 3), (50, 7), (100, 2), (200, 1)] {
             recorder.record(second(at), Decided::Late { by: Duration::from_secs(by) });
         }
@@ -300,7 +342,7 @@ mod tests {
 
     #[test]
     fn health_tells_from_where_it_came() {
-        let recorder = FlightRecorder::default();
+        let recorder = FlightRecorder::new();
         recorder.record_health(second(1), 2);
         recorder.record_health(second(2), 1);
         let said: Vec<_> =

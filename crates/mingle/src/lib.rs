@@ -101,5 +101,7 @@ pub use why::Why;
 pub type Messages = Subscription<Message>;
 /// The application state of peers as it comes in with push/pulls.
 pub type PeerStates = Subscription<PeerState>;
+/// What the node decides, as it does.
+pub type Decisions = Subscription<Decision>;
 /// What happens besides changes of membership.
 pub type Notices = Subscription<Notice>;

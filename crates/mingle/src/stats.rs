@@ -76,6 +76,8 @@ tallies! {
     NoticesMissed = "notices_missed",
     /// Decisions that the flight recorder does not have any more, because newer ones took their room.
     DecisionsDropped = "decisions_dropped",
+    /// Decisions that slow subscribers did not get.
+    DecisionsMissed = "decisions_missed",
     /// Bytes written into recordings.
     RecordedBytes = "recorded_bytes",
     /// Gaps in recordings: the disk was slower than what came, or one message too large.

@@ -45,6 +45,17 @@ pub struct Diff {
     pub member: Arc<Member>,
     /// Why it changed.
     pub evidence: Arc<Evidence>,
+    /// When, by this machine's clock.
+    pub at: SystemTime,
+}
+
+impl Diff {
+    /// The change as the flight recorder keeps it.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        let what = MemberChange::new(self.change, &self.member, Arc::clone(&self.evidence));
+        Decision { what: Decided::Member(what), at: self.at, first: self.at, times: 1 }
+    }
 }
 
 /// All members, and then each change. Made by [`crate::Cluster::watch`].
@@ -179,7 +190,7 @@ impl View {
         table.version += 1;
         let reason = Reason { at, change, evidence: Arc::clone(&evidence) };
         table.take_over(Arc::clone(&member), reason);
-        let diff = Diff { version: table.version, change, member, evidence };
+        let diff = Diff { version: table.version, change, member, evidence, at };
         let mut dropped = 0;
         lock(&self.watches).retain(|queue| match queue.upgrade() {
             Some(queue) => {

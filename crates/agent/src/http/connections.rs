@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::feed::MAX_WATCHERS;
+
 /// Takes connections, a bounded number at a time; further ones wait in the system's queue.
 pub(crate) struct Connections {
     listener: TcpListener,
@@ -19,7 +21,7 @@ pub(crate) struct Connections {
 }
 
 /// Most connections at a time.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64 + MAX_WATCHERS;
 /// How long a connection may rest. Above the longest request.
 const MAX_REST: Duration = Duration::from_secs(75);
 

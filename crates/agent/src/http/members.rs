@@ -3,45 +3,24 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mingle::{DegradedLink, Member, State as MemberState, StateFile};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::problem::Refusal;
-use super::{Agent, MAX_BODY};
+use super::{Agent, MAX_BODY, views};
 use crate::agent::{Running, Security};
-use crate::api::{
-    DegradedView, JoinAnswer, JoinRequest, Listening, MAX_JOIN, MemberCounts, MemberView,
-    MissingView, SelfView, StateFileView, ViewSummary,
-};
+use crate::api::{JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView};
 use crate::{joining, output};
 
 /// `GET /v1/members`
 pub(crate) fn list(running: &Running) -> Response {
-    let members: Vec<_> = running.cluster.members().iter().map(|member| view(member)).collect();
+    let members: Vec<_> =
+        running.cluster.members().iter().map(|member| views::member(member)).collect();
     json(&members)
 }
 
 pub(super) fn json(value: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], output::json(value)).into_response()
-}
-
-pub(super) fn view(member: &Member) -> MemberView {
-    MemberView {
-        name: member.name.clone(),
-        address: member.address,
-        state: member.state.as_str().to_owned(),
-        tags: member.tags.clone(),
-        incarnation: member.incarnation.get(),
-        since: output::timestamp(member.since),
-        rtt_ms: member.rtt().map(|rtt| rtt.as_secs_f64() * 1000.0),
-        degraded: member.degraded().map(degraded),
-    }
-}
-
-fn degraded(link: DegradedLink) -> DegradedView {
-    let DegradedLink { kind, since, .. } = link;
-    DegradedView { kind: kind.as_str().to_owned(), since: output::timestamp(since) }
 }
 
 /// `GET /v1/self`
@@ -57,49 +36,17 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
         incarnation: local.incarnation.get(),
         tags: local.tags.clone(),
         health: number("health_score"),
-        members: count(&running),
-        view: ViewSummary {
-            version: number("view_version"),
-            fingerprint: format!("{:016x}", number("view_fingerprint")),
-            agreeing: number("view_agreeing"),
-            told: number("view_told"),
-        },
-        missing: MissingView {
-            failed: number("missing_failed"),
-            seeds: number("missing_seeds"),
-            remembered: number("missing_remembered"),
-        },
+        members: views::counts(&running),
+        view: views::view_summary(&stats),
+        missing: views::missing(&stats),
         encrypted: running.security == Security::Encrypted,
         label: Some(running.label.clone()).filter(|label| !label.is_empty()),
         profile: running.profile.as_str().to_owned(),
         listening: Listening { gossip: running.cluster.local_addr(), http: running.http },
-        state_file: running.cluster.state_file().as_ref().map(state_file),
+        state_file: running.cluster.state_file().as_ref().map(views::state_file),
         uptime_seconds: running.started.elapsed().as_secs(),
         warnings: running.warnings(),
     })
-}
-
-fn state_file(file: &StateFile) -> StateFileView {
-    StateFileView {
-        path: file.path.to_string_lossy().into_owned(),
-        bytes: file.bytes,
-        age_seconds: file.written.elapsed().as_secs(),
-        error: file.error.map(|kind| kind.to_string()),
-    }
-}
-
-/// How many members are in each state.
-pub(super) fn count(running: &Running) -> MemberCounts {
-    let mut counts = MemberCounts::default();
-    for member in running.cluster.members() {
-        match member.state {
-            MemberState::Alive => counts.alive += 1,
-            MemberState::Suspect => counts.suspect += 1,
-            MemberState::Dead => counts.dead += 1,
-            MemberState::Left => counts.left += 1,
-        }
-    }
-    counts
 }
 
 /// What a handler of a changing request takes.

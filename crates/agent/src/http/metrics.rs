@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use mingle::{Kind, Stats};
 
-use super::{Agent, members};
+use super::{Agent, views};
 use crate::agent::{Running, Security};
 use crate::api::MemberCounts;
 
@@ -14,7 +14,7 @@ pub(crate) async fn page(State(running): Agent) -> Response {
     let stats = running.cluster.stats().await;
     let mut page = Page::default();
     add_agent(&mut page, &running);
-    add_members(&mut page, members::count(&running));
+    add_members(&mut page, views::counts(&running));
     add_stats(&mut page, &stats);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, page.text).into_response()

@@ -5,6 +5,8 @@ mod guard;
 mod members;
 mod metrics;
 mod problem;
+pub(crate) mod views;
+mod watch;
 mod why;
 
 use std::future::ready;
@@ -23,6 +25,7 @@ use tokio::task::JoinHandle;
 pub(crate) use self::connections::{Connections, bind};
 use self::problem::Refusal;
 use crate::agent::Running;
+use crate::feed::{self, Feed};
 
 /// What every handler gets.
 type Agent = State<Arc<Running>>;
@@ -42,6 +45,7 @@ fn router(running: Arc<Running>) -> Router {
         )
         .route("/v1/recorder", get(|State(agent): Agent| ready(why::recorder(&agent))))
         .route("/v1/self", get(members::itself))
+        .route("/v1/watch", get(watch::watch))
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
         .route("/metrics", get(metrics::page))
@@ -56,7 +60,7 @@ fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "nothing is here; there are /v1/members, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/join, /v1/leave and /metrics",
+         /v1/watch, /v1/join, /v1/leave and /metrics",
     )
 }
 
@@ -71,6 +75,7 @@ fn unknown_method() -> Refusal {
 pub(crate) struct Server {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    feed: Arc<Feed>,
 }
 
 /// How long answers that are under way may take after the end.
@@ -79,6 +84,9 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 impl Server {
     pub(crate) fn start(connections: Connections, running: Arc<Running>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
+        let feed = Arc::clone(&running.feed);
+        // Ends with the node.
+        tokio::spawn(feed::run(Arc::clone(&running)));
         let router = router(running);
         let task = tokio::spawn(async move {
             let stopped = async {
@@ -87,12 +95,13 @@ impl Server {
             let serving = axum::serve(connections, router).with_graceful_shutdown(stopped);
             serving.await.expect("serving ends when it is told to, and never fails");
         });
-        Self { task, stop }
+        Self { task, stop, feed }
     }
 
-    /// Takes no more requests, and waits for the answers that are under way.
+    /// Takes no more requests, ends what watchers are given, and waits for the answers that are under way.
     pub(crate) async fn stop(self) {
-        let Self { mut task, stop } = self;
+        let Self { mut task, stop, feed } = self;
+        feed.end();
         let _ = stop.send(());
         if tokio::time::timeout(LAST_ANSWERS, &mut task).await.is_err() {
             task.abort();

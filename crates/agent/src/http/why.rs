@@ -1,21 +1,15 @@
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
-use mingle::{
-    Cause, Cluster, Decided, Decision, Dropped, Evidence, LinkKind, Member, ProbeReport,
-    State as MemberState, StreamPing, Via,
-};
+use mingle::{Cluster, Decision, Dropped, Member, State as MemberState};
 
-use super::members::{bad_request, json, view};
+use super::members::{bad_request, json};
 use super::problem::Refusal;
-use super::{Name, Running};
-use crate::api::{
-    ChangeView, ConflictView, DecisionView, DroppedView, EvidenceView, HealthView, LinkView,
-    ProbeView, ReconnectView, RecorderView, RefutedView, WhyView,
-};
+use super::{Name, Running, views};
+use crate::api::{DecisionView, DroppedView, RecorderView, WhyView};
 use crate::hints;
 use crate::output::timestamp_millis;
 
@@ -38,7 +32,7 @@ fn answer(cluster: &Cluster, name: &str) -> Option<WhyView> {
         name: name.to_owned(),
         itself: name == local,
         now: timestamp_millis(why.now),
-        member: why.member.as_deref().map(view),
+        member: why.member.as_deref().map(views::member),
         state_seconds: why.member.as_ref().map(|member| age(member).as_secs()),
         timeline: decisions(&why.timeline),
         ourselves: decisions(&why.ourselves),
@@ -71,130 +65,13 @@ fn dropped(dropped: Dropped) -> DroppedView {
 }
 
 fn decisions(decisions: &[Decision]) -> Vec<DecisionView> {
-    decisions.iter().map(decision).collect()
-}
-
-fn decision(decision: &Decision) -> DecisionView {
-    let mut view = DecisionView {
-        at: timestamp_millis(decision.at),
-        first: timestamp_millis(decision.first),
-        times: decision.times,
-        kind: decision.what.kind().as_str().to_owned(),
-        text: decision.what.to_string(),
-        ..DecisionView::default()
-    };
-    match &decision.what {
-        Decided::Member(change) => {
-            view.member = Some(ChangeView {
-                name: change.name.to_string(),
-                change: change.change.as_str().to_owned(),
-                state: change.state.as_str().to_owned(),
-                incarnation: change.incarnation.get(),
-                address: change.address,
-                evidence: evidence(&change.evidence),
-            });
-        }
-        Decided::Conflict { name, held, claimed } => {
-            let (held, claimed) = (*held, *claimed);
-            view.conflict = Some(ConflictView { name: name.to_string(), held, claimed });
-        }
-        Decided::Refuted { incarnation, evidence: of } => {
-            let incarnation = incarnation.get();
-            view.refuted = Some(RefutedView { incarnation, evidence: evidence(of) });
-        }
-        &Decided::Health { before, score } => view.health = Some(HealthView { before, score }),
-        Decided::Late { by } => view.late_ms = Some(milliseconds(*by)),
-        Decided::Reconnect { to, sought, error } => {
-            view.reconnect = Some(ReconnectView {
-                to: *to,
-                sought: sought.as_str().to_owned(),
-                error: error.as_ref().map(ToString::to_string),
-            });
-        }
-        Decided::LinkDegraded { name, kind, since } => {
-            view.link_degraded = Some(link(name, *kind, *since));
-        }
-        Decided::LinkRestored { name, kind, since } => {
-            view.link_restored = Some(link(name, *kind, *since));
-        }
-    }
-    view
-}
-
-fn link(name: &str, kind: LinkKind, since: SystemTime) -> LinkView {
-    let (name, kind) = (name.to_owned(), kind.as_str().to_owned());
-    LinkView { name, kind, since: timestamp_millis(since) }
-}
-
-fn evidence(evidence: &Evidence) -> EvidenceView {
-    let (via, peer) = match evidence.via {
-        Via::Own => ("own", None),
-        Via::Packet(from) => ("packet", Some(from)),
-        Via::Stream(with) => ("stream", Some(with)),
-    };
-    let mut view = EvidenceView {
-        cause: word(&evidence.cause).to_owned(),
-        incarnation: evidence.incarnation.get(),
-        before: evidence.before.map(|state| state.as_str().to_owned()),
-        via: via.to_owned(),
-        peer,
-        last_ack_ms: evidence.last_ack.map(milliseconds),
-        lag_ms: milliseconds(evidence.lag),
-        ..EvidenceView::default()
-    };
-    match &evidence.cause {
-        Cause::ProbeFailed(report) => view.probe = Some(probe(report)),
-        Cause::Accused { by } => view.accusers = vec![by.to_string()],
-        Cause::HeardDown { state } => view.heard = Some(state.as_str().to_owned()),
-        Cause::SuspicionExpired { accusers, ran } => {
-            view.accusers = accusers.iter().map(ToString::to_string).collect();
-            view.ran_ms = Some(milliseconds(*ran));
-        }
-        Cause::Declared { by } => view.declared_by = Some(by.to_string()),
-        Cause::Superseded { at } => view.superseded_at = Some(*at),
-        Cause::Announced | Cause::Goodbye | Cause::Expired => {}
-    }
-    view
-}
-
-/// What stands for a cause in answers; stable.
-const fn word(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Announced => "announced",
-        Cause::ProbeFailed(_) => "probe_failed",
-        Cause::Accused { .. } => "accused",
-        Cause::HeardDown { .. } => "heard_down",
-        Cause::SuspicionExpired { .. } => "suspicion_expired",
-        Cause::Declared { .. } => "declared",
-        Cause::Superseded { .. } => "superseded",
-        Cause::Goodbye => "goodbye",
-        Cause::Expired => "expired",
-    }
-}
-
-fn probe(report: &ProbeReport) -> ProbeView {
-    let stream = match report.stream {
-        StreamPing::NotTried => "not_tried",
-        StreamPing::Silent => "silent",
-        StreamPing::Failed => "failed",
-        StreamPing::Answered => "answered",
-    };
-    ProbeView {
-        waited_ms: milliseconds(report.waited),
-        helpers: report.helpers,
-        nacks_expected: report.nacks_expected,
-        nacks: report.nacks,
-        stream: stream.to_owned(),
-        health: report.health,
-    }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+    decisions.iter().map(views::decision).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use mingle::transport::MemoryNetwork;
     use mingle::{Config, Item, Notice, Notices};
 

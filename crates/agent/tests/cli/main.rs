@@ -9,4 +9,5 @@ mod input;
 mod process;
 mod recording;
 mod state;
+mod watch;
 mod why;

@@ -1,0 +1,29 @@
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+
+use super::Agent;
+use super::problem::Refusal;
+use crate::feed::MAX_WATCHERS;
+
+/// What a client of server-sent events has seen last.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// `GET /v1/watch`
+pub(super) async fn watch(State(running): Agent, headers: HeaderMap) -> Result<Response, Refusal> {
+    let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    let watcher = running.feed.watch(last).ok_or_else(|| {
+        let detail = format!("{MAX_WATCHERS} watch already; end one of them, or ask another agent");
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })?;
+    let events = stream::unfold(watcher, async |mut watcher| {
+        let event = watcher.next().await?;
+        Some((Ok::<_, Infallible>(event), watcher))
+    });
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(([kind], Body::from_stream(events)).into_response())
+}
