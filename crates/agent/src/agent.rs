@@ -16,7 +16,7 @@ use crate::endpoint::{self, Endpoint};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
-use crate::plan::{Plan, Recording};
+use crate::plan::{Plan, Recording, Statement};
 use crate::signals::{Signal, Signals};
 use crate::{joining, output, ready};
 
@@ -65,6 +65,10 @@ pub(crate) struct Running {
     pub(crate) started: Instant,
     /// For those who watch.
     pub(crate) feed: Arc<Feed>,
+    /// Whether it states tags, as Serf agents do.
+    pub(crate) states_tags: bool,
+    /// Held by who reads the tags to change them.
+    pub(crate) changing_tags: tokio::sync::Mutex<()>,
     /// Where to ask for the end. The answer comes when the goodbye is over.
     pub(crate) leave: mpsc::Sender<oneshot::Sender<LeaveAnswer>>,
 }
@@ -121,6 +125,8 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         recording: plan.recording.clone(),
         started: Instant::now(),
         feed: Feed::new(SystemTime::now()),
+        states_tags: matches!(plan.statement, Statement::Serf(_)),
+        changing_tags: tokio::sync::Mutex::default(),
         cluster,
         leave,
     });

@@ -143,6 +143,36 @@ pub(crate) struct Attempt {
     pub(crate) error: Option<String>,
 }
 
+/// What `POST /v1/tags` takes. What is deleted and set is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TagsRequest {
+    #[serde(default)]
+    pub(crate) set: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) delete: Vec<String>,
+}
+
+/// What `POST /v1/tags` gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TagsAnswer {
+    /// All tags of the agent from now on.
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// One number, as `GET /v1/stats` gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StatView {
+    pub(crate) name: String,
+    /// Of those that are counted by reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// `counter` or `gauge`.
+    pub(crate) kind: String,
+    pub(crate) value: u64,
+    pub(crate) help: String,
+}
+
 /// What `POST /v1/leave` gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeaveAnswer {

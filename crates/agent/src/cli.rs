@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::selection::STATES;
 use crate::{endpoint, size};
 
 macro_rules! exit_codes {
@@ -59,9 +60,15 @@ pub(crate) enum Command {
     Agent(Box<AgentArgs>),
     /// List the members that the agent knows
     ///
-    /// In the order of their names. What is not printable in what peers call themselves is shown
-    /// escaped.
+    /// All of them, or those that match everything that is given. What is not printable in what peers
+    /// call themselves is shown escaped.
     Members(MembersArgs),
+    /// Follow what the agent decides: who comes and goes, and why
+    ///
+    /// A line for each decision, as the agent makes it: changes of members, refutations, conflicts of
+    /// names, links on which packets get lost, attempts to reach who is missing, its own health. Ends
+    /// with the agent.
+    Monitor(MonitorArgs),
     /// Make the agent join others
     ///
     /// Exits with 0 when at least one of them answered, which is enough to be in the cluster.
@@ -70,6 +77,10 @@ pub(crate) enum Command {
     ///
     /// The others then know that it has left, and do not take it for dead.
     Leave(LeaveArgs),
+    /// Show or change the tags that the agent states about itself
+    ///
+    /// Until it ends: an agent that starts again states what its command line says.
+    Tags(TagsArgs),
     /// Show the agent itself: addresses, health, warnings
     Info(InfoArgs),
     /// Say why a member is in its state: what happened, who said so, and on what ground
@@ -83,6 +94,12 @@ pub(crate) enum Command {
     Why(WhyArgs),
     /// Make a key for --encrypt or a keyring file
     Keygen(KeygenArgs),
+    /// Print what makes a shell complete these commands
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+    /// Print the version, and which dialects are spoken
+    Version(VersionArgs),
 }
 
 /// Arguments of `mingle agent`.
@@ -245,15 +262,61 @@ pub(crate) struct AgentAddress {
 #[command(after_help = "\
 Examples:
   mingle members
-  mingle members --state alive --json
+  mingle members --state suspect --state dead --wide
+  mingle members --tag role=web --tag 'dc=eu-.*' --json
+  mingle members --watch
   mingle members --http 127.0.0.1:7375")]
 pub(crate) struct MembersArgs {
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
-    /// Only members in this state
-    #[arg(long, value_parser = ["alive", "suspect", "dead", "left"])]
-    pub(crate) state: Option<String>,
-    /// Print the array that the API gives
+    /// Only members in this state (repeatable; any of them)
+    #[arg(long, value_parser = STATES)]
+    pub(crate) state: Vec<String>,
+    /// Only members whose tag KEY matches the regular expression in whole (repeatable; all of them)
+    #[arg(long, value_name = "KEY=REGEX")]
+    pub(crate) tag: Vec<String>,
+    /// Only members whose name matches in whole
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) name: Option<String>,
+    /// What to sort by
+    #[arg(long, value_enum, default_value_t = SortBy::Name)]
+    pub(crate) sort: SortBy,
+    /// Show incarnation, round trip time and degraded links too
+    #[arg(long)]
+    pub(crate) wide: bool,
+    /// Go on with a line for each change, and why, until the agent ends
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Print the array that the API gives; with --watch a line for each event
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What members are sorted by; among equals it is the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortBy {
+    /// Name
+    Name,
+    /// Suspects first, then the dead, the living and who has left
+    State,
+    /// Address
+    Address,
+    /// The latest change of state first
+    Since,
+    /// The longest round trip first
+    Rtt,
+}
+
+/// Arguments of `mingle monitor`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle monitor
+  mingle monitor --json | jq -r .text")]
+pub(crate) struct MonitorArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print each decision as the API gives it, one line each
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -271,6 +334,58 @@ pub(crate) struct JoinArgs {
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
     /// Print the report that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `mingle tags`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle tags
+  mingle tags --set role=web --set dc=eu-1 --delete canary")]
+pub(crate) struct TagsArgs {
+    /// State this tag (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// State this tag no more (repeatable)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) delete: Vec<String>,
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the tags as an object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `mingle completions`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle completions bash > /etc/bash_completion.d/mingle")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Arguments of `mingle man`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle man > /usr/local/share/man/man1/mingle.1")]
+pub(crate) struct ManArgs {
+    /// The page of this command instead of the one of the program
+    pub(crate) command: Option<String>,
+}
+
+/// Arguments of `mingle version`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle version --json")]
+pub(crate) struct VersionArgs {
+    /// Print an object
     #[arg(long)]
     pub(crate) json: bool,
 }

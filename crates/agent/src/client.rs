@@ -1,3 +1,4 @@
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -5,7 +6,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
-use crate::api::Problem;
+use crate::api::{ChangeEvent, DecisionView, GapEvent, Problem, SnapshotEvent};
 use crate::endpoint::Endpoint;
 use crate::exit::Failure;
 use crate::output::escape;
@@ -15,6 +16,54 @@ pub(crate) struct Client {
     http: Agent,
     endpoint: Endpoint,
     timeout: Duration,
+}
+
+/// What an agent tells those who watch it.
+pub(crate) enum Happening {
+    Snapshot(SnapshotEvent),
+    Change(Box<ChangeEvent>),
+    Decision(Box<DecisionView>),
+    Gap(GapEvent),
+    /// The agent ends.
+    End,
+    /// What this program does not show.
+    Other,
+}
+
+/// Reads server-sent events as this agent spells them: one line of data each.
+struct Happenings<R>(BufReader<R>);
+
+impl<R: Read> Iterator for Happenings<R> {
+    type Item = Result<Happening, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut kind = String::new();
+        let mut line = String::new();
+        loop {
+            line.clear();
+            // Whatever ends the stream, the agent has gone.
+            if self.0.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if let Some(text) = line.strip_prefix("event: ") {
+                text.trim_end().clone_into(&mut kind);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                let stranger = |_| Failure::Unreachable(format!("the event {kind} makes no sense"));
+                return Some(happening(&kind, data).map_err(stranger));
+            }
+        }
+    }
+}
+
+fn happening(kind: &str, data: &str) -> serde_json::Result<Happening> {
+    Ok(match kind {
+        "snapshot" => Happening::Snapshot(serde_json::from_str(data)?),
+        "change" => Happening::Change(serde_json::from_str(data)?),
+        "decision" => Happening::Decision(serde_json::from_str(data)?),
+        "gap" => Happening::Gap(serde_json::from_str(data)?),
+        "end" => Happening::End,
+        _ => Happening::Other,
+    })
 }
 
 /// Above what the largest table of members takes.
@@ -38,6 +87,36 @@ impl Client {
         self.answer(self.http.get(&url).call())
     }
 
+    /// The same of a path with a query.
+    pub(crate) fn get_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let url = format!("{}{path}", self.endpoint);
+        self.answer(self.http.get(&url).query_pairs(query.iter().copied()).call())
+    }
+
+    /// What happens from now on, until the agent ends.
+    pub(crate) fn watch(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Happening, Failure>> + use<>, Failure> {
+        let url = format!("{}/v1/watch", self.endpoint);
+        let request = self.http.get(&url).config().timeout_global(None);
+        let request = request.timeout_recv_response(Some(self.timeout)).build();
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            return Err(self.problem(&self.body(response)?));
+        }
+        Ok(Happenings(BufReader::new(response.into_body().into_reader())))
+    }
+
+    /// The agent went away without a word.
+    pub(crate) fn lost(&self) -> Failure {
+        let endpoint = self.endpoint;
+        Failure::Unreachable(format!("the agent at {endpoint} has gone: see its log"))
+    }
+
     pub(crate) fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -51,14 +130,26 @@ impl Client {
         &self,
         result: Result<Response<Body>, Error>,
     ) -> Result<T, Failure> {
-        let mut response = result.map_err(|error| self.unreachable(&error))?;
-        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
-        let body = body.map_err(|error| self.unreachable(&error))?;
-        if response.status().is_success() {
+        let response = result.map_err(|error| self.unreachable(&error))?;
+        let is_fine = response.status().is_success();
+        let body = self.body(response)?;
+        if is_fine {
             return serde_json::from_slice(&body).map_err(|_| self.stranger());
         }
-        let problem: Problem = serde_json::from_slice(&body).map_err(|_| self.stranger())?;
-        Err(Failure::No(escape(&problem.detail)))
+        Err(self.problem(&body))
+    }
+
+    fn body(&self, mut response: Response<Body>) -> Result<Vec<u8>, Failure> {
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        body.map_err(|error| self.unreachable(&error))
+    }
+
+    /// What the agent says when it says no.
+    fn problem(&self, body: &[u8]) -> Failure {
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => Failure::No(escape(&problem.detail)),
+            Err(_) => self.stranger(),
+        }
     }
 
     fn unreachable(&self, error: &Error) -> Failure {

@@ -1,71 +1,21 @@
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::api::{
-    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MemberView, MissingView, SelfView,
-    StateFileView, ViewSummary,
+    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MissingView, SelfView, StateFileView,
+    TagsAnswer, TagsRequest, ViewSummary,
 };
-use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, MembersArgs};
+use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, TagsArgs};
 use crate::client::Client;
 use crate::exit::Failure;
+use crate::members;
 use crate::output::{self, escape};
+use crate::plan;
 
 /// How long to wait for an answer that needs no network.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 /// How long to wait for a join or a goodbye; above what the agent allows itself.
 const AFTER_TALKS: Duration = Duration::from_secs(65);
-
-/// `mingle members`
-pub(crate) fn members(args: &MembersArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
-    let mut members: Vec<MemberView> = client.get("/v1/members")?;
-    if let Some(state) = &args.state {
-        members.retain(|member| member.state == *state);
-    }
-    members.sort_by(|one, other| one.name.cmp(&other.name));
-    output::print(&if args.json { output::json(&members) } else { members_table(&members) })
-}
-
-fn members_table(members: &[MemberView]) -> String {
-    let rows: Vec<_> = members.iter().map(members_row).collect();
-    output::table(["NAME", "ADDRESS", "STATE", "TAGS", "INCARNATION", "SINCE", "RTT"], &rows)
-}
-
-fn members_row(member: &MemberView) -> [String; 7] {
-    [
-        escape(&member.name),
-        member.address.to_string(),
-        escape(&member.state),
-        tags(&member.tags),
-        member.incarnation.to_string(),
-        escape(&member.since),
-        link(member),
-    ]
-}
-
-/// The last round trip, and how the member is heard when packets get lost.
-fn link(member: &MemberView) -> String {
-    let rtt = member.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms"));
-    match &member.degraded {
-        None => rtt,
-        Some(link) => format!("{rtt}, {}", words(&link.kind)),
-    }
-}
-
-/// `streams_only` as it is shown.
-pub(crate) fn words(kind: &str) -> String {
-    escape(&kind.replace('_', " "))
-}
-
-fn tags(tags: &BTreeMap<String, String>) -> String {
-    if tags.is_empty() {
-        return "-".to_owned();
-    }
-    let pairs: Vec<_> =
-        tags.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
-    pairs.join(",")
-}
 
 /// `mingle join`
 pub(crate) fn join(args: JoinArgs) -> Result<(), Failure> {
@@ -123,6 +73,20 @@ pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
     })
 }
 
+/// `mingle tags`
+pub(crate) fn tags(args: &TagsArgs) -> Result<(), Failure> {
+    let set = plan::tags("--set", &args.set)?;
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let tags = if set.is_empty() && args.delete.is_empty() {
+        client.get::<SelfView>("/v1/self")?.tags
+    } else {
+        let request = TagsRequest { set, delete: args.delete.clone() };
+        client.post::<TagsAnswer>("/v1/tags", request)?.tags
+    };
+    let line = |(key, value): (&String, &String)| format!("{}={}\n", escape(key), escape(value));
+    output::print(&if args.json { output::json(&tags) } else { tags.iter().map(line).collect() })
+}
+
 /// `mingle info`
 pub(crate) fn info(args: &InfoArgs) -> Result<(), Failure> {
     let client = Client::new(&args.agent.http, AT_ONCE)?;
@@ -161,7 +125,7 @@ fn info_text(view: &SelfView) -> String {
         ("encryption", (if view.encrypted { "on" } else { "off" }).to_owned()),
         ("label", view.label.as_deref().map_or_else(|| "-".to_owned(), escape)),
         ("profile", escape(&view.profile)),
-        ("tags", tags(&view.tags)),
+        ("tags", members::tags(&view.tags)),
         ("state file", view.state_file.as_ref().map_or_else(|| "-".to_owned(), state_file)),
         ("uptime", format!("{:?}", Duration::from_secs(view.uptime_seconds))),
     ];
@@ -202,39 +166,6 @@ fn state_file(file: &StateFileView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::DegradedView;
-
-    fn hostile() -> MemberView {
-        MemberView {
-            name: "evil\u{1b}[2J".to_owned(),
-            address: "127.0.0.1:7946".parse().unwrap(),
-            state: "alive".to_owned(),
-            tags: BTreeMap::from([("ro\nle".to_owned(), "w\u{202e}eb".to_owned())]),
-            incarnation: 7,
-            since: "2025-01-01T00:00:00Z".to_owned(),
-            rtt_ms: Some(0.25),
-            degraded: Some(DegradedView {
-                kind: "streams_only\u{1b}".to_owned(),
-                since: String::new(),
-            }),
-        }
-    }
-
-    #[test]
-    fn a_hostile_member_takes_one_printable_line() {
-        let text = members_table(&[hostile()]);
-        assert_eq!(text.lines().count(), 2, "{text:?}");
-        assert!(text.contains("evil\\u{1b}[2J"), "{text}");
-        assert!(text.contains("ro\\nle=w\\u{202e}eb"), "{text}");
-        assert!(text.ends_with("  0.250 ms, streams only\\u{1b}\n"), "{text}");
-    }
-
-    #[test]
-    fn a_member_whose_packets_pass_has_its_round_trip_alone() {
-        let member = MemberView { degraded: None, ..hostile() };
-        assert_eq!(link(&member), "0.250 ms");
-        assert_eq!(link(&MemberView { rtt_ms: None, ..member }), "-");
-    }
 
     #[test]
     fn attempts_say_the_address_only_when_it_was_looked_up() {

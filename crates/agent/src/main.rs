@@ -1,5 +1,6 @@
 //! `mingle`: an agent that makes a machine a member of a cluster, and the commands that ask it.
 
+mod about;
 mod agent;
 mod api;
 mod cli;
@@ -12,9 +13,12 @@ mod hints;
 mod http;
 mod joining;
 mod keys;
+mod members;
+mod monitor;
 mod output;
 mod plan;
 mod ready;
+mod selection;
 mod signals;
 mod size;
 mod why;
@@ -40,12 +44,17 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Agent(args) => return agent::run(&args),
-        Command::Members(args) => commands::members(&args)?,
+        Command::Members(args) => members::members(&args)?,
+        Command::Monitor(args) => monitor::monitor(&args)?,
         Command::Join(args) => commands::join(args)?,
         Command::Leave(args) => commands::leave(&args)?,
         Command::Info(args) => commands::info(&args)?,
         Command::Why(args) => why::why(&args)?,
+        Command::Tags(args) => commands::tags(&args)?,
         Command::Keygen(args) => keys::generate(&args)?,
+        Command::Completions(args) => about::completions(&args)?,
+        Command::Man(args) => about::man(&args)?,
+        Command::Version(args) => about::version(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

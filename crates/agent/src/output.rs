@@ -8,12 +8,23 @@ use crate::exit::Failure;
 
 /// Writes to stdout. A reader that has gone away has seen what it wanted.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write(text).map(|_| ())
+}
+
+/// Whether somebody still reads stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
+/// Writes to stdout, and says whether there is anything to write for.
+pub(crate) fn write(text: &str) -> Result<Reader, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if !is_closed(&error) => {
-            Err(Failure::No(format!("can't write to stdout: {}", error.kind())))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(Reader::There),
+        Err(error) if is_closed(&error) => Ok(Reader::Gone),
+        Err(error) => Err(Failure::No(format!("can't write to stdout: {}", error.kind()))),
     }
 }
 
@@ -119,25 +130,33 @@ impl<F: Formatter> Formatter for Printable<F> {
 }
 
 /// Columns as wide as their widest cell, two spaces apart. Cells must be printable.
-pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = header.map(width);
+pub(crate) fn table(header: &[String], rows: &[Vec<String>]) -> String {
+    let widths = widths(header, rows);
+    let lines = std::iter::once(header).chain(rows.iter().map(Vec::as_slice));
+    lines.map(|cells| row(cells, &widths) + "\n").collect()
+}
+
+/// How wide the columns of a table are.
+pub(crate) fn widths(header: &[String], rows: &[Vec<String>]) -> Vec<usize> {
+    let mut widths: Vec<_> = header.iter().map(|cell| width(cell)).collect();
     for row in rows {
         for (widest, cell) in widths.iter_mut().zip(row) {
             *widest = width(cell).max(*widest);
         }
     }
-    let mut text = String::new();
-    let header = header.map(str::to_owned);
-    for row in std::iter::once(&header).chain(rows) {
-        let mut line = String::new();
-        for (cell, widest) in row.iter().zip(widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', widest + 2 - width(cell)));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
+    widths
+}
+
+/// One line of a table, without its end. Cells that are too wide push the others on.
+pub(crate) fn row(cells: &[String], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (column, cell) in cells.iter().enumerate() {
+        let widest = widths.get(column).copied().unwrap_or_default();
+        line.push_str(cell);
+        line.extend(std::iter::repeat_n(' ', widest.saturating_sub(width(cell)) + 2));
     }
-    text
+    line.truncate(line.trim_end().len());
+    line
 }
 
 fn width(cell: &str) -> usize {
@@ -218,9 +237,13 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["a".to_owned(), "züri".to_owned()], ["longer".to_owned(), String::new()]];
-        assert_eq!(table(["NAME", "TAG"], &rows), "NAME    TAG\na       züri\nlonger\n");
-        assert_eq!(table(["NAME"], &[]), "NAME\n");
+        let cells =
+            |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        let rows = [cells(&["a", "züri"]), cells(&["longer", ""])];
+        let header = cells(&["NAME", "TAG"]);
+        assert_eq!(table(&header, &rows), "NAME    TAG\na       züri\nlonger\n");
+        assert_eq!(table(&header, &[]), "NAME  TAG\n");
+        assert_eq!(row(&cells(&["too wide", "b"]), &[4, 3]), "too wide  b");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn keyring(args: &AgentArgs) -> Result<Option<Keyring>, Failure> {
 
 fn statement(args: &AgentArgs) -> Result<Statement, Failure> {
     match (args.delegate, &args.meta) {
-        (Application::Serf, None) => Ok(Statement::Serf(tags(&args.tag)?)),
+        (Application::Serf, None) => Ok(Statement::Serf(tags("--tag", &args.tag)?)),
         (Application::Serf, Some(_)) => Err(Failure::Input(
             "--meta takes the place that Serf's tags have; add --delegate none, or use --tag"
                 .to_owned(),
@@ -145,12 +145,13 @@ fn statement(args: &AgentArgs) -> Result<Statement, Failure> {
     }
 }
 
-fn tags(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+/// Tags as they are given on a command line.
+pub(crate) fn tags(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let mut tags = BTreeMap::new();
     for text in given {
         let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
         let (key, value) = pair.ok_or_else(|| {
-            Failure::Input(format!("{text:?} is no tag; write it as --tag role=web"))
+            Failure::Input(format!("{text:?} is no tag; write it as {flag} role=web"))
         })?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(Failure::Input(format!(
@@ -202,7 +203,7 @@ mod tests {
     fn tags_have_a_key_once() {
         let tags = |given: &[&str]| {
             let given: Vec<_> = given.iter().map(|text| (*text).to_owned()).collect();
-            tags(&given).ok().map(|tags| format!("{tags:?}"))
+            tags("--tag", &given).ok().map(|tags| format!("{tags:?}"))
         };
         assert_eq!(tags(&["a=b=c", "d="]).as_deref(), Some(r#"{"a": "b=c", "d": ""}"#));
         assert_eq!(tags(&["a"]), None);

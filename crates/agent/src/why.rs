@@ -4,8 +4,9 @@ use std::time::Duration;
 use crate::api::{DecisionView, EvidenceView, MemberView, SelfView, WhyView};
 use crate::cli::WhyArgs;
 use crate::client::Client;
-use crate::commands::{AT_ONCE, words};
+use crate::commands::AT_ONCE;
 use crate::exit::Failure;
+use crate::members::words;
 use crate::output::{self, escape, printable};
 
 /// `mingle why`

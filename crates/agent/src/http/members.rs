@@ -1,22 +1,51 @@
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mingle::MetaError;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::problem::Refusal;
-use super::{Agent, MAX_BODY, views};
+use super::{Agent, MAX_BODY, Name, Pairs, views};
 use crate::agent::{Running, Security};
-use crate::api::{JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView};
+use crate::api::{JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView, TagsAnswer, TagsRequest};
+use crate::selection::Selection;
 use crate::{joining, output};
 
 /// `GET /v1/members`
-pub(crate) fn list(running: &Running) -> Response {
-    let members: Vec<_> =
-        running.cluster.members().iter().map(|member| views::member(member)).collect();
-    json(&members)
+pub(super) fn list(running: &Running, query: Pairs) -> Result<Response, Refusal> {
+    let Query(pairs) =
+        query.map_err(|_| bad_request("the query is no list of names and values"))?;
+    let selection = Selection::new(pairs).map_err(bad_request)?;
+    let members = running.cluster.members();
+    let views = members.iter().map(|member| views::member(member));
+    Ok(json(&views.filter(|member| selection.has(member)).collect::<Vec<_>>()))
+}
+
+/// `GET /v1/members/{name}`
+pub(super) fn one(running: &Running, name: Name) -> Result<Response, Refusal> {
+    let name = named(name)?;
+    let member = running.cluster.member(&name).ok_or_else(|| unknown(&name))?;
+    Ok(json(&views::member(&member)))
+}
+
+/// The name in a path.
+pub(super) fn named(name: Name) -> Result<String, Refusal> {
+    name.map(|Path(name)| name).map_err(|_| bad_request("the name in the path is no UTF-8"))
+}
+
+/// Nothing is known of this name.
+pub(super) fn unknown(name: &str) -> Refusal {
+    let detail = format!("nothing is known of {name:?}; see the names in \"mingle members\"");
+    Refusal::new(StatusCode::NOT_FOUND, detail)
+}
+
+/// `GET /v1/stats`
+pub(super) async fn stats(State(running): Agent) -> Response {
+    let stats = running.cluster.stats().await;
+    json(&stats.iter().map(views::stat).collect::<Vec<_>>())
 }
 
 pub(super) fn json(value: &impl Serialize) -> Response {
@@ -63,6 +92,30 @@ pub(crate) async fn join(State(running): Agent, body: Body) -> Result<Response, 
     }
     let report = running.cluster.join(request.addresses).await;
     Ok(json(&JoinAnswer { joined: report.succeeded(), attempts: joining::attempts(&report) }))
+}
+
+/// `POST /v1/tags`
+pub(super) async fn tags(State(running): Agent, body: Body) -> Result<Response, Refusal> {
+    let body = read(body)?;
+    let request: TagsRequest = serde_json::from_slice(&body).map_err(|_| {
+        bad_request(
+            "the body is no change of tags; send {\"set\": {\"role\": \"web\"}, \"delete\": [\"dc\"]}",
+        )
+    })?;
+    if !running.states_tags {
+        let detail = "an agent with --delegate none states no tags; start it without that";
+        return Err(Refusal::new(StatusCode::CONFLICT, detail));
+    }
+    // Of two changes at once, neither loses what the other has set.
+    let _alone = running.changing_tags.lock().await;
+    let mut tags = running.cluster.local().tags.clone();
+    tags.retain(|key, _| !request.delete.contains(key));
+    tags.extend(request.set);
+    running.cluster.set_tags(&tags).await.map_err(|error| match error {
+        MetaError::TooLong { .. } => bad_request(error.to_string()),
+        _ => Refusal::new(StatusCode::CONFLICT, error.to_string()),
+    })?;
+    Ok(json(&TagsAnswer { tags }))
 }
 
 /// `POST /v1/leave`

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
@@ -33,12 +33,22 @@ type Agent = State<Arc<Running>>;
 /// The name of a member in a path.
 type Name = Result<Path<String>, PathRejection>;
 
+/// Names and values in a query; a name may be there more than once.
+type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
 /// The most bytes in the body of a request.
 const MAX_BODY: usize = 64 * 1024;
 
 fn router(running: Arc<Running>) -> Router {
     Router::new()
-        .route("/v1/members", get(|State(agent): Agent| ready(members::list(&agent))))
+        .route(
+            "/v1/members",
+            get(|State(agent): Agent, query: Pairs| ready(members::list(&agent, query))),
+        )
+        .route(
+            "/v1/members/{name}",
+            get(|State(agent): Agent, name: Name| ready(members::one(&agent, name))),
+        )
         .route(
             "/v1/members/{name}/why",
             get(|State(agent): Agent, name: Name| ready(why::of(&agent, name))),
@@ -46,6 +56,8 @@ fn router(running: Arc<Running>) -> Router {
         .route("/v1/recorder", get(|State(agent): Agent| ready(why::recorder(&agent))))
         .route("/v1/self", get(members::itself))
         .route("/v1/watch", get(watch::watch))
+        .route("/v1/stats", get(members::stats))
+        .route("/v1/tags", post(members::tags))
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
         .route("/metrics", get(metrics::page))
@@ -59,15 +71,15 @@ fn router(running: Arc<Running>) -> Router {
 fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
-        "nothing is here; there are /v1/members, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/watch, /v1/join, /v1/leave and /metrics",
+        "nothing is here; there are /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
+         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/tags and /metrics",
     )
 }
 
 fn unknown_method() -> Refusal {
     Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "use POST for /v1/join and /v1/leave, and GET for everything else",
+        "use POST for /v1/join, /v1/leave and /v1/tags, and GET for everything else",
     )
 }
 

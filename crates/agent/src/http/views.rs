@@ -3,15 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use mingle::{
-    Cause, Decided, Decision, DegradedLink, Evidence, LinkKind, Member, ProbeReport,
+    Cause, Decided, Decision, DegradedLink, Evidence, Kind, LinkKind, Member, ProbeReport, Stat,
     State as MemberState, StateFile, Stats, StreamPing, Via,
 };
 
 use crate::agent::Running;
 use crate::api::{
     ChangeView, ConflictView, DecisionView, DegradedView, EvidenceView, HealthView, LinkView,
-    MemberCounts, MemberView, MissingView, ProbeView, ReconnectView, RefutedView, StateFileView,
-    StatusEvent, TrafficView, ViewSummary,
+    MemberCounts, MemberView, MissingView, ProbeView, ReconnectView, RefutedView, StatView,
+    StateFileView, StatusEvent, TrafficView, ViewSummary,
 };
 use crate::output::{self, timestamp_millis};
 
@@ -31,6 +31,20 @@ pub(crate) fn member(member: &Member) -> MemberView {
 fn degraded(link: DegradedLink) -> DegradedView {
     let DegradedLink { kind, since, .. } = link;
     DegradedView { kind: kind.as_str().to_owned(), since: output::timestamp(since) }
+}
+
+pub(super) fn stat(stat: &Stat) -> StatView {
+    let kind = match stat.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+    };
+    StatView {
+        name: stat.name.to_owned(),
+        reason: stat.reason.map(str::to_owned),
+        kind: kind.to_owned(),
+        value: stat.value,
+        help: stat.help.to_owned(),
+    }
 }
 
 /// The last round trip time, if there is one.

@@ -1,12 +1,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use mingle::{Cluster, Decision, Dropped, Member, State as MemberState};
 
-use super::members::{bad_request, json};
+use super::members::{json, named, unknown};
 use super::problem::Refusal;
 use super::{Name, Running, views};
 use crate::api::{DecisionView, DroppedView, RecorderView, WhyView};
@@ -15,11 +13,8 @@ use crate::output::timestamp_millis;
 
 /// `GET /v1/members/{name}/why`
 pub(crate) fn of(running: &Running, name: Name) -> Result<Response, Refusal> {
-    let Path(name) = name.map_err(|_| bad_request("the name in the path is no UTF-8"))?;
-    let why = answer(&running.cluster, &name).ok_or_else(|| {
-        let detail = format!("nothing is known of {name:?}; see the names in \"mingle members\"");
-        Refusal::new(StatusCode::NOT_FOUND, detail)
-    })?;
+    let name = named(name)?;
+    let why = answer(&running.cluster, &name).ok_or_else(|| unknown(&name))?;
     Ok(json(&why))
 }
 

@@ -1,8 +1,9 @@
 //! What the commands print.
 
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::process::{Agent, free, mingle, run, run_fine, run_refused};
+use crate::process::{Agent, free, mingle, run, run_fine, run_refused, wait};
 
 #[test]
 fn a_closed_stdout_is_no_failure() {
@@ -51,6 +52,99 @@ fn members_are_sorted_and_filtered() {
     assert_eq!(names(&b.ask(&["members", "--state", "alive"])), ["NAME", "ant", "zebra"]);
     assert_eq!(names(&b.ask(&["members", "--state", "left"])), ["NAME"]);
     assert_eq!(b.ask(&["members", "--state", "dead", "--json"]), "[]\n");
+    assert_eq!(names(&b.ask(&["members", "--name", "z.*"])), ["NAME", "zebra"]);
+    assert!(b.ask(&["members", "--wide"]).contains("INCARNATION"));
+    for wrong in [["--name", "("], ["--tag", "role"]] {
+        run_refused(&["members", wrong[0], wrong[1]], 2);
+    }
+}
+
+#[test]
+fn tags_change_while_the_agent_runs() {
+    let a = Agent::start("a", &["--tag", "role=web", "--tag", "dc=eu"]);
+    let b = Agent::start("b", &["--join", &a.gossip()]);
+    assert_eq!(a.ask(&["tags"]), "dc=eu\nrole=web\n");
+    let change = ["tags", "--set", "role=db", "--set", "rack=7", "--delete", "dc"];
+    assert_eq!(a.ask(&change), "rack=7\nrole=db\n");
+    wait("b sees the new tags", || {
+        b.ask(&["members", "--tag", "role=db", "--tag", "rack=[0-9]"]).lines().count() == 2
+    });
+    let http = a.http.to_string();
+    let huge = format!("x={}", "y".repeat(600));
+    let sentence = run_refused(&["tags", "--set", &huge, "--http", &http], 1);
+    assert!(sentence.contains("512"), "{sentence}");
+    run_refused(&["tags", "--set", "role", "--http", &http], 2);
+    assert_eq!(a.ask(&["tags"]), "rack=7\nrole=db\n");
+    let bare = Agent::start("bare", &["--delegate", "none"]);
+    run_refused(&["tags", "--set", "a=b", "--http", &bare.http.to_string()], 1);
+}
+
+#[test]
+fn the_program_describes_itself() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(run_fine(&["completions", shell]).contains("keygen"), "{shell}");
+    }
+    assert!(run_fine(&["man"]).contains(".TH mingle 1"));
+    assert!(run_fine(&["man", "members"]).contains("KEY=REGEX"));
+    assert!(run_fine(&["version"]).starts_with(concat!(
+        "mingle ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    )));
+    run_refused(&["man", "nothing"], 2);
+}
+
+/// Runs a command that goes on until the agent leaves, and gives what it has printed.
+fn follow(agent: &Agent, args: &[&str], meanwhile: impl FnOnce()) -> String {
+    let http = agent.http.to_string();
+    let command = [args, &["--http", &http]].concat();
+    let mut child = mingle(&command).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // It has begun when it has said how things are.
+    let first = lines.next().unwrap().unwrap();
+    meanwhile();
+    agent.ask(&["leave"]);
+    let rest: Vec<_> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
+    format!("{first}\n{}", rest.join("\n"))
+}
+
+#[test]
+fn members_are_watched_until_the_agent_ends() {
+    for (args, expected) in [
+        (&["members", "--watch"][..], ["NAME", "joined", "left"]),
+        (&["members", "--watch", "--json"], ["\"snapshot\"", "\"joined\"", "\"left\""]),
+        (&["monitor"], ["1 alive", "joined", "left"]),
+    ] {
+        let a = Agent::start("a", &[]);
+        let text = follow(&a, args, || {
+            let b = Agent::start("b", &["--join", &a.gossip()]);
+            a.wait_for_state("b", "alive");
+            b.ask(&["leave"]);
+            a.wait_for_state("b", "left");
+        });
+        for word in expected {
+            assert!(text.contains(word), "{args:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_watch_ends_when_nobody_reads_it_and_fails_when_the_agent_is_killed() {
+    let mut a = Agent::start("a", &[]);
+    let http = a.http.to_string();
+    let watch = || mingle(&["members", "--watch", "--http", &http]);
+    let mut unread = watch().stdout(Stdio::piped()).spawn().unwrap();
+    let mut read = watch().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(unread.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(read.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let b = Agent::start("b", &["--join", &a.gossip()]);
+    assert_eq!(unread.wait().unwrap().code(), Some(0));
+    a.kill();
+    let output = read.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    drop(b);
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! What the program says about itself.
+
+use std::io;
+
+use clap::CommandFactory;
+use clap_mangen::Man;
+use mingle::Delegate;
+
+use crate::cli::{Cli, CompletionsArgs, ManArgs, VersionArgs};
+use crate::exit::Failure;
+use crate::output;
+
+/// `mingle completions`
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "mingle", &mut script);
+    output::print(&String::from_utf8_lossy(&script))
+}
+
+/// `mingle man`
+pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match &args.command {
+        None => program,
+        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
+            let name = output::escape(name);
+            Failure::Input(format!("there is no command {name:?}; see \"mingle --help\""))
+        })?,
+    };
+    let page = page(command)
+        .map_err(|error| Failure::No(format!("the page can't be written: {}", error.kind())))?;
+    output::print(&page)
+}
+
+fn page(command: clap::Command) -> io::Result<String> {
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// `mingle version`
+pub(crate) fn version(args: &VersionArgs) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    let Delegate { min, max, .. } = Delegate::SERF;
+    if args.json {
+        let serf = serde_json::json!({ "min": min, "max": max });
+        let version = serde_json::json!({ "version": version, "serf_protocol": serf });
+        return output::print(&output::json_line(&version));
+    }
+    output::print(&format!(
+        "mingle {version}\nspeaks memberlist's protocol, and states Serf's versions {min} to {max}\n"
+    ))
+}
