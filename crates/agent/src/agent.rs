@@ -85,6 +85,29 @@ pub(crate) enum Security {
 }
 
 impl Running {
+    /// An agent with nothing but what every agent has, that only its own process ends.
+    pub(crate) fn new(
+        cluster: Cluster,
+        http: SocketAddr,
+        profile: Profile,
+        security: Security,
+    ) -> Self {
+        let (leave, _) = mpsc::channel(1);
+        Self {
+            cluster,
+            http,
+            profile,
+            label: String::new(),
+            security,
+            recording: None,
+            started: Instant::now(),
+            feed: Feed::new(SystemTime::now()),
+            states_tags: true,
+            changing_tags: tokio::sync::Mutex::default(),
+            leave,
+        }
+    }
+
     /// What an operator should change.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let open = match self.security {
@@ -117,18 +140,13 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     let listener = listen(plan).await?;
     let cluster = start(plan).await?;
     let (leave, asked) = mpsc::channel(1);
+    let security = security(plan, cluster.local_addr());
     let running = Arc::new(Running {
-        http: listener.address(),
-        profile: plan.profile,
         label: plan.label.clone(),
-        security: security(plan, cluster.local_addr()),
         recording: plan.recording.clone(),
-        started: Instant::now(),
-        feed: Feed::new(SystemTime::now()),
         states_tags: matches!(plan.statement, Statement::Serf(_)),
-        changing_tags: tokio::sync::Mutex::default(),
-        cluster,
         leave,
+        ..Running::new(cluster, listener.address(), plan.profile, security)
     });
     for warning in running.warnings() {
         warn!("{warning}");

@@ -58,6 +58,12 @@ pub(crate) enum Command {
     /// SIGINT, SIGTERM and `mingle leave` make it say goodbye and end; a second signal ends it at
     /// once.
     Agent(Box<AgentArgs>),
+    /// Watch five real agents on this machine while one dies, one comes back, a link is cut and one leaves
+    ///
+    /// They run in this process, on loopback ports of their own, and take nobody's place. On a terminal
+    /// it draws who believes what of whom; otherwise it prints a line for whatever happens. It takes
+    /// about a minute, and says in the end what it cost.
+    Demo(DemoArgs),
     /// List the members that the agent knows
     ///
     /// All of them, or those that match everything that is given. What is not printable in what peers
@@ -255,6 +261,28 @@ pub(crate) struct AgentAddress {
         default_value = endpoint::DEFAULT
     )]
     pub(crate) http: String,
+}
+
+/// Arguments of `mingle demo`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle demo
+  mingle demo --nodes 9 --keep
+  mingle demo | cat")]
+pub(crate) struct DemoArgs {
+    /// How many agents
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(4..=64))]
+    pub(crate) nodes: u8,
+    /// Let the agents run on in the end, until Ctrl-C, and say how to ask them
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Open the page of the first agent in a browser
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Print a line of JSON for whatever happens
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `mingle members`.

@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod client;
 mod commands;
+mod demo;
 mod endpoint;
 mod exit;
 mod feed;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Agent(args) => return agent::run(&args),
+        Command::Demo(args) => return demo::run(&args),
         Command::Members(args) => members::members(&args)?,
         Command::Monitor(args) => monitor::monitor(&args)?,
         Command::Join(args) => commands::join(args)?,

@@ -4,6 +4,7 @@
 
 mod agents;
 mod commands;
+mod demo;
 mod http;
 mod input;
 mod process;

@@ -1,0 +1,60 @@
+// Many members, and many changes: the page stays smooth.
+
+import { InventedCluster } from './invented.js';
+import { expect, picture, test } from './fixtures.js';
+
+const LOADS = [
+  { size: 500, perSecond: 200, worst99: 50 },
+  { size: 5000, perSecond: 200, worst99: 150 },
+];
+
+for (const { size, perSecond, worst99 } of LOADS) {
+  test(`${size} members with ${perSecond} changes a second`, async ({ page, cluster }) => {
+    const invented = new InventedCluster(cluster.page, size);
+    try {
+      await page.goto(await invented.listen());
+      await expect(page.locator('#members-shown')).toHaveText(`${size} shown`);
+      await expect(page.locator('.map [role="option"]')).toHaveCount(size);
+      expect(await page.locator('#members-body tr').count()).toBeLessThan(80);
+      await page.evaluate(recordFrames);
+      await invented.change(perSecond, 5);
+      const frames = await page.evaluate(() => globalThis.endFrames());
+      await picture(page, `many-${size}`);
+      const [p50, p99, max] = [0.5, 0.99, 1].map((share) => percentile(frames, share));
+      console.log(`${size} members, ${perSecond} changes/s: ${frames.length} frames, p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`);
+      expect(p99).toBeLessThanOrEqual(worst99);
+
+      await page.locator('#members-scroller').evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight));
+      await expect(page.locator(`#members-body tr[aria-rowindex="${size + 1}"]`)).toBeVisible();
+      await page.getByRole('searchbox').fill('node-4');
+      await expect(page.locator('#members-shown')).toHaveText(new RegExp(`^\\d+ of ${size} shown$`));
+    } finally {
+      invented.close();
+    }
+  });
+}
+
+/** In the page: takes the time between frames until `endFrames` is called. */
+function recordFrames() {
+  const frames = [];
+  let isRecording = true;
+  let before = performance.now();
+  const record = (now) => {
+    frames.push(now - before);
+    before = now;
+    if (isRecording) requestAnimationFrame(record);
+  };
+  requestAnimationFrame((now) => {
+    before = now;
+    requestAnimationFrame(record);
+  });
+  globalThis.endFrames = () => {
+    isRecording = false;
+    return frames;
+  };
+}
+
+function percentile(values, share) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))].toFixed(1));
+}
