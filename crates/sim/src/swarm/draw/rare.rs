@@ -15,11 +15,17 @@ const CALM: Duration = Duration::from_secs(60);
 pub(super) fn draw(rng: &mut Rng, scenario: &mut Scenario) {
     let memberlist = rng.chance(Chance::of(0.1));
     let alone = rng.chance(Chance::of(0.15));
-    if rng.chance(Chance::of(0.1)) {
-        set(scenario, "max_gone", rng.within(1, 4));
+    let gone = rng.chance(Chance::of(0.1)).then(|| rng.within(1, 4));
+    if let Some(most) = gone {
+        set(scenario, "max_gone", most);
     }
-    if rng.chance(Chance::of(0.1)) {
-        set(scenario, "max_tombstones", rng.below(4));
+    let tombstones = rng.chance(Chance::of(0.1)).then(|| rng.below(4));
+    if let Some(most) = tombstones {
+        set(scenario, "max_tombstones", most);
+    }
+    if let (Some(gone), Some(tombstones)) = (gone, tombstones) {
+        // Those whom nobody can remember to be gone are brought back by old news, over and over.
+        scenario.expect.agreement &= gone + tombstones >= scenario.nodes.into();
     }
     if rng.chance(Chance::of(0.05)) {
         let nodes = u64::from(scenario.nodes);
