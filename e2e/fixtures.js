@@ -12,7 +12,11 @@ export const test = base.extend({
   /** Whether the agent goes away in the test. */
   losesAgent: [false, { option: true }],
 
-  page: async ({ page, losesAgent }, use) => {
+  /** The name of the fifth member. */
+  lastName: ['e', { option: true }],
+
+  // It asks for the cluster so that the agents outlive it.
+  page: async ({ page, cluster, losesAgent }, use) => {
     const troubles = [];
     page.on('pageerror', (error) => troubles.push(`error: ${error.stack}`));
     page.on('dialog', (dialog) => troubles.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
@@ -28,8 +32,8 @@ export const test = base.extend({
     expect(troubles).toEqual([]);
   },
 
-  cluster: async ({}, use) => {
-    const cluster = await Cluster.five();
+  cluster: async ({ lastName }, use) => {
+    const cluster = await Cluster.five(lastName);
     await use(cluster);
     await cluster.end();
   },

@@ -1,6 +1,5 @@
 // The page of an agent, with a cluster of five.
 
-import { Cluster } from './cluster.js';
 import { expect, openPage, picture, row, test } from './fixtures.js';
 
 const entries = (page) => page.locator('#timeline-list li');
@@ -25,7 +24,7 @@ test('a member that fails, comes back and leaves is shown with the reasons', asy
   await cluster.kill('c');
   await expect(row(page, 'c')).toHaveAttribute('data-state', 'suspect');
   await expect(row(page, 'c')).toHaveAttribute('data-state', 'dead');
-  await expect(entries(page).filter({ hasText: /c suspected: (no answer|accused by)/ })).toHaveCount(1);
+  await expect(entries(page).filter({ hasText: /c suspected: / })).toHaveCount(1);
   await expect(entries(page).filter({ hasText: /c failed: / })).toHaveCount(1);
   await expect(page.locator('#tally')).toContainText('1 dead');
   await expect(page.locator('.map path.dead')).toHaveCount(1);
@@ -126,10 +125,11 @@ test.describe('when the agent goes', () => {
   });
 });
 
-test('a name is never markup', async ({ page }) => {
+test.describe('a member with a hostile name', () => {
   const name = '<img src=x onerror=alert(1)>';
-  const cluster = await Cluster.five(name);
-  try {
+  test.use({ lastName: name });
+
+  test('is shown as text and is never markup', async ({ page, cluster }) => {
     await openPage(page, cluster);
     await expect(row(page, name)).toHaveAttribute('data-state', 'alive');
     await row(page, name).click();
@@ -137,9 +137,8 @@ test('a name is never markup', async ({ page }) => {
     await expect(page.locator('#detail .decisions li')).not.toHaveCount(0);
     await expect(entries(page).filter({ hasText: `${name} joined` })).toHaveCount(1);
     await expect(page.locator('img')).toHaveCount(0);
-  } finally {
-    await cluster.end();
-  }
+    await picture(page, 'hostile');
+  });
 });
 
 for (const [label, viewport] of [['desk', { width: 1440, height: 900 }], ['phone', { width: 390, height: 844 }], ['small-phone', { width: 360, height: 640 }]]) {

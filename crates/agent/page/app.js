@@ -1,4 +1,4 @@
-// Puts the parts of the page together: events go to the store, and once per frame what changed goes to the views.
+// Puts the parts of the page together: events go to the store, and what changed goes to the views, a few times a second.
 
 import { readAddress, VIEWS, writeAddress } from './address.js';
 import { Announcer } from './announce.js';
@@ -16,7 +16,7 @@ import { Timeline } from './timeline.js';
 const store = new Store();
 const now = () => store.now();
 const wanted = readAddress();
-const small = matchMedia('(max-width: 1099px)');
+const small = matchMedia('(max-width: 1199px)');
 
 const header = new Header({ onRetry: () => feed.connect() });
 const filters = new Filters({
@@ -32,8 +32,20 @@ const announcer = new Announcer();
 const feed = new Feed(take, enter);
 const tabs = VIEWS.map(createTab);
 
-/** Whether a frame that shows what changed is due. */
-let isDue = false;
+/** At most so often is anything drawn anew; nobody reads faster. Each part has its own turn, so that no frame is late. */
+const PAUSE_MS = 120;
+/** Shows what changed, in the next frame if nothing was shown a moment ago. */
+const showSoon = paced(() => requestAnimationFrame(show));
+const showTimeline = paced(() => timeline.render(store.entries));
+const showMap = paced(() => {
+  const turn = new Set([...moved].slice(0, MAX_MOVED));
+  for (const name of turn) moved.delete(name);
+  map.update(turn);
+  if (moved.size > 0) showMap();
+});
+/** Who changed since the map was drawn, and how many of them it draws in one turn. */
+const moved = new Set();
+const MAX_MOVED = 600;
 /** What had the focus before the details of a member were opened. */
 let openedFrom = null;
 
@@ -44,19 +56,28 @@ function take(kind, data) {
   return isWhole;
 }
 
-function showSoon() {
-  if (isDue) return;
-  isDue = true;
-  requestAnimationFrame(show);
+/** Does something at most once in a while, and in the end for the last time it was asked for. */
+function paced(run) {
+  let timer = null;
+  let ranAt = -Infinity;
+  const runNow = () => {
+    timer = null;
+    ranAt = performance.now();
+    run();
+  };
+  return () => {
+    const wait = ranAt + PAUSE_MS - performance.now();
+    if (wait <= 0 && timer === null) runNow();
+    else timer ??= setTimeout(runNow, wait);
+  };
 }
 
 function show() {
-  isDue = false;
   const changed = store.take();
   if (changed.self) showSelf();
   if (changed.everything) showEverything();
   else if (changed.names.size > 0 || changed.rtts) showSome(changed);
-  if (changed.entries) timeline.render(store.entries);
+  if (changed.entries) showTimeline();
   if (changed.status) {
     header.showStatus(store.status);
     charts.render(store.samples);
@@ -82,7 +103,8 @@ function showSome({ names, rtts, decisions }) {
   // Round trips change in all rows at once, and sort them only where they are what is sorted by.
   if (rtts && wanted.sort.column === 'rtt') table.rebuild(store.members, wanted.sort, wanted, store.members.size);
   else table.update(names, store.members.size);
-  map.update(rtts ? new Set(store.members.keys()) : names);
+  for (const name of rtts ? store.members.keys() : names) moved.add(name);
+  showMap();
   detail.showMember(store.members.get(wanted.selected));
   if (names.has(wanted.selected) || decisions.some((decision) => decision.conflict?.name === wanted.selected)) detail.refresh();
 }
@@ -213,6 +235,7 @@ small.addEventListener('change', shade);
 setInterval(() => {
   header.tick();
   table.tick();
+  detail.tick();
 }, 1000);
 followAddress();
 feed.connect();

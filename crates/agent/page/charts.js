@@ -17,8 +17,8 @@ const CHARTS = [
   { label: 'Agreement', lines: [{ of: 'agreed' }], spell: percent, least: 1 },
   { label: 'Health score', lines: [{ of: 'health' }], spell: whole, least: 4 },
   { label: 'Degraded links', lines: [{ of: 'degraded' }], spell: whole, least: 4 },
-  { label: 'Packets per second', lines: [{ of: 'packetsIn', name: 'in' }, { of: 'packetsOut', name: 'out' }], spell: perSecond, least: 10 },
-  { label: 'Bytes per second', lines: [{ of: 'bytesIn', name: 'in' }, { of: 'bytesOut', name: 'out' }], spell: bytes, least: 1000 },
+  { label: 'Packets/s', lines: [{ of: 'packetsIn', name: 'in' }, { of: 'packetsOut', name: 'out' }], spell: perSecond, least: 10 },
+  { label: 'Bytes/s', lines: [{ of: 'bytesIn', name: 'in' }, { of: 'bytesOut', name: 'out' }], spell: bytes, least: 1000 },
   { label: 'Loop lag', lines: [{ of: 'lag' }], spell: milliseconds, least: 10 },
 ];
 

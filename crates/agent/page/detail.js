@@ -2,7 +2,7 @@
 
 import { byId, element, mark, setText } from './dom.js';
 import { evidencePairs, stateOf } from './decisions.js';
-import { counted, duration, fullTime, linkWords, milliseconds, spell, tagList } from './text.js';
+import { counted, duration, fullTime, legible, linkWords, milliseconds, spell, tagList } from './text.js';
 import { repeated, timeOf } from './timeline.js';
 
 /** Changes that come together are asked for together. */
@@ -11,6 +11,7 @@ const SETTLE_MS = 250;
 export class Detail {
   #panel = byId('detail');
   #name = null;
+  #member = undefined;
   #asked = 0;
   #timer = null;
   #facts = element('dl', { class: 'facts' });
@@ -47,10 +48,17 @@ export class Detail {
     if (this.#name === null) return;
     setText(this.#title, spell(this.#name));
     this.#title.title = spell(this.#name);
-    const state = member?.state ?? 'forgotten';
-    const seconds = member ? (this.#now() - Date.parse(member.since)) / 1000 : NaN;
-    this.#state.replaceChildren(mark(member?.state ?? 'left'), member ? `${state} for ${duration(seconds)}` : state);
+    this.#member = member;
+    this.tick();
     this.#facts.replaceChildren(...(member ? facts(member) : []));
+  }
+
+  /** Time went by. */
+  tick() {
+    if (this.#name === null) return;
+    const member = this.#member;
+    const words = member ? `${member.state} for ${duration((this.#now() - Date.parse(member.since)) / 1000)}` : 'forgotten';
+    this.#state.replaceChildren(mark(member?.state ?? 'left'), words);
   }
 
   /** Something happened to the member. */
@@ -92,7 +100,7 @@ export class Detail {
     const pairs = evidencePairs(decision).map(([label, value]) => element('div', {}, element('dt', {}, label), element('dd', {}, value)));
     return element('li', {},
       timeOf(decision, this.#now()), mark(stateOf(decision)),
-      element('div', {}, element('p', {}, decision.text, repeated(decision)), pairs.length > 0 ? element('dl', { class: 'evidence' }, ...pairs) : null));
+      element('div', {}, element('p', {}, legible(decision.text), repeated(decision)), pairs.length > 0 ? element('dl', { class: 'evidence' }, ...pairs) : null));
   }
 }
 
@@ -122,5 +130,5 @@ function facts(member) {
 }
 
 function list(sentences) {
-  return element('ul', {}, ...sentences.map((sentence) => element('li', {}, sentence)));
+  return element('ul', {}, ...sentences.map((sentence) => element('li', {}, legible(sentence))));
 }

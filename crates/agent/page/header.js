@@ -2,7 +2,7 @@
 
 import { byId, element, mark, setAttribute, setText } from './dom.js';
 import { STATES } from './store.js';
-import { clock, duration, spell } from './text.js';
+import { clock, duration, legible, spell } from './text.js';
 
 /** For how long the page says that the agent is back. */
 const BACK_MS = 15_000;
@@ -41,8 +41,8 @@ export class Header {
   }
 
   showStatus({ view, health, missing, warnings }) {
-    const agreed = view.told === 0 ? 'nobody else tells' : `agreed by ${view.agreeing} of ${view.told}`;
-    judge(byId('agreement'), agreed, view.agreeing === view.told);
+    const agreed = view.told === 0 ? 'nobody else tells yet' : `agreed by ${view.agreeing} of ${view.told}`;
+    judge(byId('agreement'), agreed, view.told === 0 ? null : view.agreeing === view.told);
     judge(byId('health'), health === 0 ? 'healthy' : `score ${health}, 0 is healthy`, health === 0);
     const absent = [[missing.failed, 'failed'], [missing.seeds, 'of the seeds'], [missing.remembered, 'remembered']].filter(([number]) => number > 0);
     judge(byId('missing'), absent.map(([number, what]) => `${number} ${what}`).join(', ') || 'nobody', absent.length === 0);
@@ -105,7 +105,7 @@ export class Header {
   #showWarnings(warnings) {
     const shown = byId('warnings');
     shown.hidden = warnings.length === 0;
-    const spelled = warnings.map(spell);
+    const spelled = warnings.map(legible);
     const isSame = spelled.length === shown.children.length && spelled.every((text, index) => shown.children[index].textContent === text);
     if (!isSame) shown.replaceChildren(...spelled.map((text) => element('li', {}, text)));
   }
@@ -117,8 +117,9 @@ function createTally(state) {
   return { node, number, state };
 }
 
+/** A fact with a mark that says whether it is good; `null` when that is not known. */
 function judge(node, text, isGood) {
   if (node.textContent === text && node.dataset.good === String(isGood)) return;
   node.dataset.good = String(isGood);
-  node.replaceChildren(mark(isGood ? 'alive' : 'suspect'), text);
+  node.replaceChildren(mark(isGood === null ? 'left' : isGood ? 'alive' : 'suspect'), text);
 }

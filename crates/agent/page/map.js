@@ -2,15 +2,10 @@
 
 import { byId, drawing, element, mark, setAttribute, setText } from './dom.js';
 import { fittingLabels, placeOf, Scale, UNKNOWN_RADIUS } from './places.js';
+import { shapeOf, sizeFor } from './shapes.js';
 import { STATES } from './store.js';
 import { linkWords, milliseconds, spell } from './text.js';
 
-const SHAPES = {
-  alive: 'M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z',
-  suspect: 'M0-6.500L6.500 5H-6.500Z',
-  dead: 'M-5.500-3L-3-5.500L0-2.500L3-5.500L5.500-3L2.500 0L5.500 3L3 5.500L0 2.500L-3 5.500L-5.500 3L-2.500 0Z',
-  left: 'M-4.500 0a4.500 4.500 0 1 0 9 0a4.500 4.500 0 1 0-9 0Z',
-};
 /** More labels than these would only cover each other. */
 const MAX_LABELS = 40;
 const LABEL_LETTERS = 16;
@@ -23,10 +18,12 @@ export class NetworkMap {
   #nodes = new Map();
   #members = new Map();
   #made = 0;
+  #size = 1;
   #own = null;
   #active = null;
   #selected = null;
   #rings = drawing('g', { class: 'rings', 'aria-hidden': 'true' });
+  #ringNames = drawing('g', { class: 'ring-names', 'aria-hidden': 'true' });
   #links = drawing('g', { 'aria-hidden': 'true' });
   #marks = drawing('g', { role: 'presentation' });
   #labels = drawing('g', { class: 'labels', 'aria-hidden': 'true' });
@@ -42,7 +39,7 @@ export class NetworkMap {
     this.#svg = drawing('svg', {
       viewBox: '-240 -176 480 352', tabindex: 0, role: 'listbox',
       'aria-label': 'Members by round trip from this agent; arrow keys go from one to the next',
-    }, this.#rings, this.#links, centre, this.#picked, this.#marks, this.#labels, this.#halo);
+    }, this.#rings, this.#links, centre, this.#picked, this.#marks, this.#ringNames, this.#labels, this.#halo);
     this.#frame.prepend(this.#svg, this.#tip);
     byId('map-legend').append(...[...STATES, 'degraded'].map((state) => element('li', {}, mark(state), state)));
     this.#drawRings();
@@ -53,8 +50,7 @@ export class NetworkMap {
   rebuild(members, own) {
     this.#members = members;
     this.#own = own;
-    this.#scale.widen([...members.values()].map((member) => member.rtt_ms));
-    this.#drawRings();
+    this.#fit([...members.values()]);
     for (const name of this.#nodes.keys()) if (!this.#isShown(name)) this.#remove(name);
     for (const name of members.keys()) this.#draw(name);
     this.#settle();
@@ -62,8 +58,8 @@ export class NetworkMap {
 
   /** Some members changed. */
   update(changed) {
-    const rtts = [...changed].map((name) => this.#members.get(name)?.rtt_ms ?? null);
-    if (this.#scale.widen(rtts)) return this.rebuild(this.#members, this.#own);
+    const present = [...changed].flatMap((name) => this.#members.get(name) ?? []);
+    if (this.#fit(present)) return this.rebuild(this.#members, this.#own);
     for (const name of changed) {
       if (this.#isShown(name)) this.#draw(name);
       else this.#remove(name);
@@ -77,6 +73,15 @@ export class NetworkMap {
     this.#settle();
   }
 
+  /** Makes the rings and the symbols fit; says whether everything has to be drawn anew for that. */
+  #fit(members) {
+    const size = sizeFor(this.#members.size);
+    const isSame = !this.#scale.widen(members.map((member) => member.rtt_ms)) && size === this.#size;
+    this.#size = size;
+    if (!isSame) this.#drawRings();
+    return !isSame;
+  }
+
   #isShown(name) {
     return this.#members.has(name) && name !== this.#own;
   }
@@ -87,9 +92,8 @@ export class NetworkMap {
     const node = this.#nodes.get(name) ?? this.#add(name);
     if (node.member === member) return;
     Object.assign(node, placeOf(this.#scale, member), { member });
-    setAttribute(node.node, 'd', SHAPES[member.state] ?? SHAPES.left);
+    setAttribute(node.node, 'd', shapeOf(member.state, node.x, node.y, this.#size));
     setAttribute(node.node, 'class', member.state);
-    setAttribute(node.node, 'transform', `translate(${node.x.toFixed(1)} ${node.y.toFixed(1)})`);
     setAttribute(node.node, 'aria-label', describe(member));
     this.#drawLink(node);
   }
@@ -133,11 +137,9 @@ export class NetworkMap {
   }
 
   #drawRings() {
-    const rings = this.#scale.rings().flatMap((rtt) => {
-      const radius = this.#scale.radius(rtt);
-      return [drawing('circle', { r: radius }), drawing('text', { y: radius - 3 }, milliseconds(rtt).replace(/\.0+ /, ' ').replace(/(\.\d)0 /, '$1 '))];
-    });
-    this.#rings.replaceChildren(...rings, drawing('circle', { class: 'unknown', r: UNKNOWN_RADIUS }));
+    const rings = this.#scale.rings().map((rtt) => ({ rtt, radius: this.#scale.radius(rtt) }));
+    this.#rings.replaceChildren(...rings.map(({ radius }) => drawing('circle', { r: radius })), drawing('circle', { class: 'unknown', r: UNKNOWN_RADIUS }));
+    this.#ringNames.replaceChildren(...rings.map(({ rtt, radius }) => drawing('text', { y: radius - 3 }, rtt < 1000 ? `${Number(rtt.toPrecision(1))} ms` : `${rtt / 1000} s`)));
     for (const node of this.#nodes.values()) node.member = null;
   }
 

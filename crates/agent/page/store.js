@@ -2,6 +2,7 @@
 
 import { subject } from './decisions.js';
 import { sample } from './samples.js';
+import { counted } from './text.js';
 
 export const STATES = ['alive', 'suspect', 'dead', 'left'];
 /** How many entries the timeline keeps. */
@@ -28,7 +29,7 @@ export class Store {
     if (kind === 'snapshot') this.#replace(data);
     else if (kind === 'change') return this.#change(data);
     else if (kind === 'decision') this.#decide(data);
-    else if (kind === 'gap') this.mark('gap', `${data.missed} events went by unseen`);
+    else if (kind === 'gap') this.mark('gap', `missed ${counted(data.missed, 'event')}`);
     else if (kind === 'status') this.#report(data);
     else if (kind === 'rtts') this.#measure(data);
     return true;

@@ -10,6 +10,8 @@ const HEADINGS = [
 ];
 /** Rows above and below those that can be seen. */
 const SPARE = 8;
+/** Where more than these change at once, there is nothing to draw the eye to. */
+const MAX_FLASHES = 6;
 const FLASH = { duration: 1600, easing: 'ease-out' };
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -22,10 +24,13 @@ export class Table {
   #rowHeight = 34;
   #active = null;
   #selected = null;
+  #flashes = false;
   #own = null;
   #now;
   #heads;
   #onSelect;
+  /** Where the rows and what can be seen of them are. Asking for it is dear, so it is kept until it may be another. */
+  #sight = { rows: 0, top: 0, bottom: 0 };
 
   /** `onSelect` takes a name, `onSort` a column; `now` is the agent's clock. */
   constructor({ onSelect, onSort, now }) {
@@ -53,7 +58,9 @@ export class Table {
   update(changed, total) {
     this.#ordering.update(this.#members, changed);
     this.#count(total);
+    this.#flashes = changed.size <= MAX_FLASHES;
     this.render();
+    this.#flashes = false;
   }
 
   select(name) {
@@ -86,6 +93,13 @@ export class Table {
   /** The layout may have changed. */
   measure() {
     this.#rowHeight = parseFloat(getComputedStyle(this.#body).getPropertyValue('--row')) || this.#rowHeight;
+    this.#look();
+  }
+
+  /** What can be seen may have changed. */
+  #look() {
+    const frame = this.#scroller.getBoundingClientRect();
+    this.#sight = { rows: this.#body.getBoundingClientRect().top, top: Math.max(frame.top, 0), bottom: Math.min(frame.bottom, innerHeight) };
     this.render();
   }
 
@@ -105,10 +119,9 @@ export class Table {
   }
 
   #range(total) {
-    const frame = this.#scroller.getBoundingClientRect();
-    const top = this.#body.getBoundingClientRect().top;
-    const first = Math.floor((Math.max(frame.top, 0) - top) / this.#rowHeight) - SPARE;
-    const last = Math.ceil((Math.min(frame.bottom, innerHeight) - top) / this.#rowHeight) + SPARE;
+    const { rows, top, bottom } = this.#sight;
+    const first = Math.floor((top - rows) / this.#rowHeight) - SPARE;
+    const last = Math.ceil((bottom - rows) / this.#rowHeight) + SPARE;
     return [Math.min(Math.max(first, 0), Math.max(total - 1, 0)), Math.min(Math.max(last, 1), total)];
   }
 
@@ -128,14 +141,14 @@ export class Table {
     this.#rows.set(name, row);
     if (row.place !== place) {
       row.place = place;
-      row.node.style.transform = `translateY(${place * this.#rowHeight}px)`;
+      row.node.style.top = `${place * this.#rowHeight}px`;
       setAttribute(row.node, 'aria-rowindex', place + 2);
       row.node.classList.toggle('odd', place % 2 === 1);
     }
     setAttribute(row.node, 'aria-current', name === this.#selected ? 'true' : null);
     setAttribute(row.button, 'tabindex', isTabStop ? 0 : -1);
     if (row.member === member) return;
-    if (row.member && row.member.state !== member.state) flash(row);
+    if (this.#flashes && row.member && row.member.state !== member.state) flash(row);
     fillRow(row, member, name === this.#own, this.#now());
   }
 
@@ -148,9 +161,9 @@ export class Table {
   }
 
   #listen() {
-    const render = () => requestAnimationFrame(() => this.render());
-    this.#scroller.addEventListener('scroll', render, { passive: true });
-    document.addEventListener('scroll', render, { passive: true });
+    const look = () => requestAnimationFrame(() => this.#look());
+    this.#scroller.addEventListener('scroll', look, { passive: true });
+    document.addEventListener('scroll', look, { passive: true });
     new ResizeObserver(() => this.measure()).observe(this.#scroller);
     this.#body.addEventListener('click', (event) => {
       const row = event.target.closest('tr');
@@ -230,8 +243,6 @@ function showSince(row, member, now) {
 }
 
 /** Draws the eye to a change. */
-function flash({ node, stateMark }) {
-  if (calm.matches) return;
-  const color = getComputedStyle(stateMark).getPropertyValue('--flash');
-  node.animate([{ backgroundColor: color }, {}], FLASH);
+function flash({ node }) {
+  if (!calm.matches) node.animate([{ backgroundColor: 'var(--flash)' }, {}], FLASH);
 }

@@ -1,13 +1,16 @@
 // How things are spelled. Nothing here touches the page.
 
-/** What cannot be seen, or changes how its neighbours are seen; and the backslash, so that no two names look alike. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\\]/gu;
+/** What cannot be seen, or changes how its neighbours are seen. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0]/gu;
 
-/** A text that a peer chose, with everything invisible spelled as `\u{…}`. */
+/** A text that a peer chose, with everything invisible spelled as `\u{…}`, so that no two texts look alike. */
 export function spell(text) {
-  if (text === '') return '(empty)';
-  return String(text).replace(UNSEEN, (character) =>
-    character === '\\' ? '\\\\' : `\\u{${character.codePointAt(0).toString(16)}}`);
+  return text === '' ? '(empty)' : legible(String(text).replaceAll('\\', '\\\\'));
+}
+
+/** A sentence of the agent: names in it are escaped already, and nothing else in it may be invisible either. */
+export function legible(text) {
+  return text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0).toString(16)}}`);
 }
 
 /** The tags of a member, each as `key=value`. */
@@ -26,9 +29,9 @@ export function duration(seconds) {
 }
 
 function pair(whole, large, largeUnit, small, smallUnit) {
-  const rest = Math.floor((whole % large) / small);
-  const first = `${Math.floor(whole / large)} ${largeUnit}`;
-  return rest === 0 ? first : `${first} ${rest} ${smallUnit}`;
+  const number = Math.floor(whole / large);
+  const rest = number < 10 ? Math.floor((whole % large) / small) : 0;
+  return rest === 0 ? `${number} ${largeUnit}` : `${number} ${largeUnit} ${rest} ${smallUnit}`;
 }
 
 /** Milliseconds as short as they stay telling: `0.21 ms`, `12 ms`, `3.0 s`. */
@@ -58,9 +61,11 @@ export function clock(time, now) {
   return isToday ? spelled.slice(11, 19) : `${spelled.slice(5, 10)} ${spelled.slice(11, 19)}`;
 }
 
+const here = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+
 /** A time in full: as the agent said it, and where the reader is. */
 export function fullTime(time) {
-  return `${time} (here: ${new Date(time).toLocaleString()})`;
+  return `${time}, here ${here.format(new Date(time))}`;
 }
 
 /** How the link of a member is degraded, in words. */

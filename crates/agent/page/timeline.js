@@ -2,10 +2,10 @@
 
 import { arrange, byId, element, mark } from './dom.js';
 import { stateOf } from './decisions.js';
-import { clock, fullTime, spell } from './text.js';
+import { clock, fullTime, legible, spell } from './text.js';
 
 /** Entries in the document at first; more come when the reader scrolls to the last one. */
-const CHUNK = 80;
+const CHUNK = 50;
 
 export class Timeline {
   #list = byId('timeline-list');
@@ -68,11 +68,11 @@ export class Timeline {
     return element('li', { 'data-kind': kind },
       timeOf(decision, this.#now()),
       mark(stateOf(decision)),
-      element('p', {}, this.#subject(name, kind), ' ', decision.text, repeated(decision)));
+      element('p', {}, this.#subject(name, kind), ' ', legible(decision.text), repeated(decision)));
   }
 
   #subject(name, kind) {
-    if (name === null) return element('strong', { class: 'self' }, kind === 'reconnect' ? 'this agent' : titleOf(kind));
+    if (name === null) return element('span', { class: 'self' }, titleOf(kind));
     const button = element('button', { type: 'button', class: 'link', title: spell(name) }, element('bdi', {}, spell(name)));
     button.addEventListener('click', () => this.#onSelect(name));
     return button;
@@ -88,7 +88,7 @@ export class Timeline {
 }
 
 function titleOf(kind) {
-  return { gap: 'gap', lost: 'this page', back: 'this page', ended: 'the agent' }[kind] ?? 'this agent';
+  return ['gap', 'lost', 'back'].includes(kind) ? 'this page' : 'this agent';
 }
 
 /** The time of a decision; in full for those who point at it. */

@@ -16,7 +16,7 @@ use crate::endpoint::{self, Endpoint};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
-use crate::plan::{Plan, Recording, Statement};
+use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::signals::{Signal, Signals};
 use crate::{joining, output, ready};
 
@@ -163,7 +163,7 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         ending = told_to_end(&running.cluster, &mut signals, asked) => ending,
     };
     tokio::select! {
-        result = end(ending, &running.cluster, server) => result,
+        result = end(ending, plan.goodbyes, &running.cluster, server) => result,
         second = signals.next() => {
             warn!(signal = second.as_str(), "ending at once");
             Ok(ExitCode::from(second.exit_code()))
@@ -241,8 +241,17 @@ async fn told_to_end(
     }
 }
 
-async fn end(ending: Ending, cluster: &Cluster, server: Server) -> Result<ExitCode, Failure> {
+async fn end(
+    ending: Ending,
+    goodbyes: Goodbyes,
+    cluster: &Cluster,
+    server: Server,
+) -> Result<ExitCode, Failure> {
     let result = match ending {
+        Ending::Signal(signal) if !signal.says_goodbye(goodbyes) => {
+            info!(signal = signal.as_str(), "ending without a goodbye");
+            Ok(ExitCode::SUCCESS)
+        }
         Ending::Signal(signal) => {
             info!(signal = signal.as_str(), "leaving");
             goodbye(cluster).await;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::selection::STATES;
 use crate::{endpoint, size};
@@ -58,6 +58,12 @@ pub(crate) enum Command {
     /// SIGINT, SIGTERM and `mingle leave` make it say goodbye and end; a second signal ends it at
     /// once.
     Agent(Box<AgentArgs>),
+    /// Check, show or write what configures an agent
+    ///
+    /// What a flag says counts before what a variable says, that before what files say, and that before
+    /// what an agent does by itself.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Watch five real agents on this machine while one dies, one comes back, a link is cut and one leaves
     ///
     /// They run in this process, on loopback ports of their own, and take nobody's place. On a terminal
@@ -117,83 +123,152 @@ Examples:
   mingle agent --bind 0.0.0.0:7946 --encrypt \"$KEY\" --tag role=web --retry-join seeds.example.org
   mingle agent --bind 0.0.0.0:7946 --state /var/lib/mingle --retry-join seeds.example.org")]
 pub(crate) struct AgentArgs {
+    /// Take what no flag and no variable says from this TOML file (repeatable; the last one that says
+    /// something counts); `mingle config init` writes one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
     /// This member's name, unique in the cluster [default: the host's name]
-    #[arg(long)]
+    #[arg(long, env = "MINGLE_NAME")]
     pub(crate) name: Option<String>,
     /// Where to listen for gossip: IP:PORT, IP for port 7946, :PORT for every address, port 0 for a
     /// free one [default: 127.0.0.1:7946, this machine only]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "MINGLE_BIND")]
     pub(crate) bind: Option<String>,
     /// The address that others use to reach this agent [default: the bound one]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "MINGLE_ADVERTISE")]
     pub(crate) advertise: Option<String>,
     /// Where to answer HTTP, on the loopback [default: 127.0.0.1:7374]
     #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
     pub(crate) http: Option<String>,
     /// Join this member at the start, or fail: IP, host, host:port, [v6]:port, or srv+NAME for the SRV
     /// records of NAME (repeatable; one that answers is enough)
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "MINGLE_JOIN", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
     /// Join this member as soon as it answers, and again whenever nobody is there (repeatable)
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = "MINGLE_RETRY_JOIN", value_delimiter = ',')]
     pub(crate) retry_join: Vec<String>,
     /// A tag for all members to see (repeatable; 512 bytes in all)
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", env = "MINGLE_TAG")]
     pub(crate) tag: Vec<String>,
     /// Encrypt gossip with this base64 key; better in a file or the variable than on a command line
     /// that others can list
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "MINGLE_ENCRYPT",
-        hide_env_values = true,
-        conflicts_with = "keyring_file"
-    )]
+    #[arg(long, value_name = "KEY", env = "MINGLE_ENCRYPT", hide_env_values = true)]
     pub(crate) encrypt: Option<String>,
     /// Encrypt with the keys of this file: a JSON array of base64 keys, the first of which encrypts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MINGLE_KEYRING_FILE")]
     pub(crate) keyring_file: Option<PathBuf>,
     /// Hear only members with the same label (at most 255 bytes)
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, env = "MINGLE_LABEL")]
     pub(crate) label: String,
     /// Timing for this kind of network; the same on all members
-    #[arg(long, value_enum, default_value_t = Profile::Lan)]
+    #[arg(long, value_enum, default_value_t = Profile::Lan, env = "MINGLE_PROFILE")]
     pub(crate) profile: Profile,
     /// Compress what is sent
-    #[arg(long)]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        env = "MINGLE_COMPRESS"
+    )]
     pub(crate) compress: bool,
     /// Whose application versions to state: Serf's, or none for bare memberlist applications
-    #[arg(long, value_enum, default_value_t = Application::Serf)]
+    #[arg(long, value_enum, default_value_t = Application::Serf, env = "MINGLE_DELEGATE")]
     pub(crate) delegate: Application,
     /// Opaque bytes for all members to see, with --delegate none (at most 512)
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", env = "MINGLE_META")]
     pub(crate) meta: Option<String>,
     /// Keep who this agent is over restarts, in a file in this folder: its incarnation, which then
     /// only rises, and the members that it knows, which it calls again
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "MINGLE_STATE")]
     pub(crate) state: Option<PathBuf>,
     /// Record what this agent takes in into files in this folder, for `mingle-sim replay`; they hold
     /// what peers said in plain text, and no keys
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", env = "MINGLE_RECORD")]
     pub(crate) record: Option<PathBuf>,
     /// The most that all recordings in that folder may take; the oldest file goes
     #[arg(
         long,
         value_name = "SIZE",
-        requires = "record",
+        env = "MINGLE_RECORD_SIZE",
         default_value = "64MiB",
         value_parser = size::parse
     )]
     pub(crate) record_size: u64,
     /// What to log on stderr
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        default_value_t = LogLevel::Info,
+        env = "MINGLE_LOG_LEVEL"
+    )]
     pub(crate) log_level: LogLevel,
     /// How to spell log lines
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = LogFormat::Text,
+        env = "MINGLE_LOG_FORMAT"
+    )]
     pub(crate) log_format: LogFormat,
+    /// Say goodbye when SIGINT comes, instead of ending at once
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        env = "MINGLE_LEAVE_ON_INTERRUPT"
+    )]
+    pub(crate) leave_on_interrupt: bool,
+    /// Say goodbye when SIGTERM comes, instead of ending at once
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        env = "MINGLE_LEAVE_ON_TERMINATE"
+    )]
+    pub(crate) leave_on_terminate: bool,
     /// Say on stdout that it is ready as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What to do with a configuration.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  mingle config init /etc/mingle.toml
+  mingle config check /etc/mingle.toml
+  mingle config print --config /etc/mingle.toml --profile wan")]
+pub(crate) enum ConfigCommand {
+    /// Say everything that is wrong in these files
+    #[command(after_help = "Example:\n  mingle config check /etc/mingle.toml")]
+    Check {
+        /// TOML files; the last one that says something counts
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Show every setting with its value, and where that is from; takes the flags of `mingle agent`
+    #[command(after_help = "Example:\n  mingle config print --config /etc/mingle.toml")]
+    Print(Box<AgentArgs>),
+    /// Write a file with every setting, explained and commented out
+    #[command(after_help = "Example:\n  mingle config init /etc/mingle.toml")]
+    Init {
+        /// Where to write it, if nothing is there yet [default: stdout]
+        file: Option<PathBuf>,
+    },
 }
 
 /// Presets of timing.

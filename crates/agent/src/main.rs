@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod client;
 mod commands;
+mod config;
 mod demo;
 mod endpoint;
 mod exit;
@@ -26,15 +27,15 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
+use crate::config::Stop;
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match config::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(usage) => return exit::usage(&usage),
+        Err(Stop::Usage(usage)) => return exit::usage(&usage),
+        Err(Stop::Files(failure)) => return failure.report(),
     };
     match run(cli.command) {
         Ok(code) => code,
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Agent(args) => return agent::run(&args),
+        Command::Config(command) => config::run(&command)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Members(args) => members::members(&args)?,
         Command::Monitor(args) => monitor::monitor(&args)?,

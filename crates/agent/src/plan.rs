@@ -26,6 +26,15 @@ pub(crate) struct Plan {
     pub(crate) recording: Option<Recording>,
     /// Where the agent keeps its state.
     pub(crate) state: Option<PathBuf>,
+    /// Whether a signal makes it say goodbye.
+    pub(crate) goodbyes: Goodbyes,
+}
+
+/// Which signals make an agent say goodbye before it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Goodbyes {
+    pub(crate) on_interrupt: bool,
+    pub(crate) on_terminate: bool,
 }
 
 /// Where the agent records, and the most that it may take.
@@ -73,6 +82,10 @@ impl Plan {
                 .clone()
                 .map(|folder| Recording { folder, bytes: args.record_size }),
             state: args.state.clone(),
+            goodbyes: Goodbyes {
+                on_interrupt: args.leave_on_interrupt,
+                on_terminate: args.leave_on_terminate,
+            },
         })
     }
 
@@ -125,7 +138,10 @@ fn input(error: impl std::error::Error) -> Failure {
 
 fn keyring(args: &AgentArgs) -> Result<Option<Keyring>, Failure> {
     match (&args.encrypt, &args.keyring_file) {
-        (Some(key), _) => keys::parse(key).map(Some),
+        (Some(_), Some(_)) => Err(Failure::Input(
+            "both a key and a keyring file are given; keep --encrypt or --keyring-file".to_owned(),
+        )),
+        (Some(key), None) => keys::parse(key).map(Some),
         (None, Some(path)) => keys::read(path).map(Some),
         (None, None) => Ok(None),
     }

@@ -1,4 +1,5 @@
 use crate::exit::Failure;
+use crate::plan::Goodbyes;
 
 /// A request of the system to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,15 @@ impl Signal {
             Self::Interrupt => "SIGINT",
             #[cfg(unix)]
             Self::Terminate => "SIGTERM",
+        }
+    }
+
+    /// Whether an agent that it ends says goodbye.
+    pub(crate) const fn says_goodbye(self, goodbyes: Goodbyes) -> bool {
+        match self {
+            Self::Interrupt => goodbyes.on_interrupt,
+            #[cfg(unix)]
+            Self::Terminate => goodbyes.on_terminate,
         }
     }
 

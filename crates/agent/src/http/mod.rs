@@ -4,6 +4,7 @@ mod connections;
 mod guard;
 mod members;
 mod metrics;
+mod page;
 mod problem;
 pub(crate) mod views;
 mod watch;
@@ -41,6 +42,8 @@ const MAX_BODY: usize = 64 * 1024;
 
 fn router(running: Arc<Running>) -> Router {
     Router::new()
+        .route("/", get(|| ready(page::index())))
+        .route("/page/{name}", get(|name: Name| ready(page::file(name))))
         .route(
             "/v1/members",
             get(|State(agent): Agent, query: Pairs| ready(members::list(&agent, query))),
@@ -71,7 +74,7 @@ fn router(running: Arc<Running>) -> Router {
 fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
-        "nothing is here; there are /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
+        "nothing is here; there are /, /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
          /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/tags and /metrics",
     )
 }

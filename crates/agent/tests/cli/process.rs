@@ -15,7 +15,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(40);
 pub(crate) fn mingle(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mingle"));
     command.args(args).env("RUST_BACKTRACE", "1").stdin(Stdio::null());
-    for variable in ["MINGLE_HTTP", "MINGLE_ENCRYPT", "HTTP_PROXY", "http_proxy"] {
+    let is_ours =
+        |name: &str| name.starts_with("MINGLE_") || name.eq_ignore_ascii_case("HTTP_PROXY");
+    for (variable, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
         command.env_remove(variable);
     }
     command

@@ -1,0 +1,77 @@
+use std::fmt::Write;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches};
+
+use super::file::Values;
+use super::settings;
+use crate::output::{self, escape};
+
+/// Every setting with its value, and where that is from.
+pub(super) fn in_force(matches: &ArgMatches, values: &Values) -> String {
+    let header = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
+    let rows: Vec<_> = settings().iter().map(|arg| row(arg, matches, values)).collect();
+    output::table(&header, &rows)
+}
+
+fn row(arg: &Arg, matches: &ArgMatches, values: &Values) -> Vec<String> {
+    let id = arg.get_id().as_str();
+    let raw = matches.get_raw(id).into_iter().flatten();
+    let raw: Vec<_> = raw.map(|text| escape(&text.to_string_lossy())).collect();
+    let value = match raw.as_slice() {
+        [] => "-".to_owned(),
+        _ if id == "encrypt" => "(a key)".to_owned(),
+        texts => texts.join(" "),
+    };
+    let value = if value.is_empty() { "-".to_owned() } else { value };
+    let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
+    let from = match matches.value_source(id) {
+        Some(ValueSource::CommandLine) => "command line".to_owned(),
+        Some(ValueSource::EnvVariable) => variable.unwrap_or_default(),
+        Some(_) | None => match values.file_of(id) {
+            Some(file) => escape(&file.display().to_string()),
+            None => "default".to_owned(),
+        },
+    };
+    vec![id.to_owned(), value, from]
+}
+
+/// A file with every setting, explained and commented out.
+pub(super) fn template() -> String {
+    let mut text = "\
+# Settings of \"mingle agent --config FILE\". Flags and variables count before this file; \"mingle\n\
+# config check FILE\" says what is wrong in it, \"mingle config print --config FILE\" what is in force.\n"
+        .to_owned();
+    for arg in settings() {
+        text.push('\n');
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        for line in help.lines() {
+            let _ = writeln!(text, "# {}", line.trim());
+        }
+        let id = arg.get_id().as_str();
+        let _ = match id {
+            "tag" => writeln!(text, "#tags = {{ role = \"web\" }}"),
+            _ => writeln!(text, "#{id} = {}", example(&arg, id)),
+        };
+    }
+    text
+}
+
+/// What a setting may look like: what it is by itself, if it is anything.
+fn example(arg: &Arg, id: &str) -> String {
+    let default = arg.get_default_values().first().map(|value| value.to_string_lossy());
+    match (id, default) {
+        (_, Some(value)) if value == "true" || value == "false" => value.into_owned(),
+        (_, Some(value)) if !value.is_empty() => format!("{value:?}"),
+        ("name", _) => "\"web-1\"".to_owned(),
+        ("label", _) => "\"blue\"".to_owned(),
+        ("bind" | "advertise", _) => "\"10.0.0.7:7946\"".to_owned(),
+        ("http", _) => "\"127.0.0.1:7374\"".to_owned(),
+        ("encrypt", _) => "\"a key of mingle keygen\"".to_owned(),
+        ("keyring_file", _) => "\"/etc/mingle/keys.json\"".to_owned(),
+        ("meta", _) => "\"00ff\"".to_owned(),
+        ("state" | "record", _) => format!("\"/var/lib/mingle/{id}\""),
+        _ if matches!(arg.get_action(), ArgAction::Append) => "[\"10.0.0.1\"]".to_owned(),
+        _ => "\"\"".to_owned(),
+    }
+}

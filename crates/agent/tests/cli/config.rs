@@ -1,0 +1,76 @@
+//! What configures an agent, as its operators give it.
+
+use crate::process::{Agent, mingle, run_fine, run_refused};
+
+fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_agent_starts_with_what_a_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "mingle.toml", "label = \"blue\"\n[tags]\nrole = \"web\"\n");
+    assert_eq!(run_fine(&["config", "check", &file]), "an agent can start with this\n");
+    let agent = Agent::start("a", &["--config", &file]);
+    assert_eq!(agent.ask(&["tags"]), "role=web\n");
+    assert!(agent.ask(&["info"]).contains("label       blue\n"));
+}
+
+#[test]
+fn each_value_is_shown_with_where_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = write(&folder, "keys.json", "[]");
+    let text = format!("name = \"file\"\nprofile = \"wan\"\nkeyring_file = {keys:?}\n");
+    let file = write(&folder, "mingle.toml", &text);
+    let mut print = mingle(&["config", "print", "--config", &file, "--name", "flag"]);
+    let key = "AAAAAAAAAAAAAAAAAAAAAA==";
+    let output = print.env("MINGLE_LABEL", "green").env("MINGLE_ENCRYPT", key).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let from = |setting: &str| {
+        let line = text.lines().find(|line| line.split(' ').next() == Some(setting));
+        line.unwrap().split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(from("name"), "flag command line");
+    assert_eq!(from("label"), "green MINGLE_LABEL");
+    assert_eq!(from("profile"), format!("wan {file}"));
+    assert_eq!(from("compress"), "false default");
+    assert!(!text.contains(key) && from("encrypt").ends_with("MINGLE_ENCRYPT"), "{text}");
+}
+
+#[test]
+fn a_file_with_two_mistakes_is_told_of_both_and_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "mingle.toml", "nmae = \"a\"\nlog_level = \"loud\"\n");
+    for args in [&["config", "check", &file][..], &["agent", "--config", &file]] {
+        let sentence = run_refused(args, 2);
+        for mistake in
+            ["nmae: there is no such setting; name is the nearest", "log_level: \"loud\""]
+        {
+            assert!(sentence.contains(mistake), "{args:?}: {sentence}");
+        }
+    }
+}
+
+#[test]
+fn what_init_writes_is_a_fine_configuration_and_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.toml");
+    let path = path.to_str().unwrap();
+    run_fine(&["config", "init", path]);
+    run_fine(&["config", "check", path]);
+    assert_eq!(std::fs::read_to_string(path).unwrap(), run_fine(&["config", "init"]));
+    assert!(run_refused(&["config", "init", path], 2).contains("is there already"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_agent_that_is_told_so_ends_without_a_goodbye() {
+    let a = Agent::start("a", &[]);
+    let mut b = Agent::start("b", &["--join", &a.gossip(), "--leave-on-terminate=false"]);
+    a.wait_for_state("b", "alive");
+    b.signal("-TERM");
+    assert_eq!(b.exit_code(), Some(0));
+    a.wait_for_state("b", "dead");
+}
