@@ -2,13 +2,14 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::interop::{INTEROP, build_agent, install_peers};
-use crate::shell::{cargo, run as shell};
+use crate::shell::cargo;
+use crate::tools;
 
 /// What to run. The program that runs it knows more.
 #[derive(Debug, Default, Args)]
@@ -37,7 +38,7 @@ pub(crate) struct Options {
 ///
 /// When something cannot be compiled, fetched or started.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    install_tools();
+    tools::install(&TOOLS);
     let agent = build_agent()?;
     install_peers()?;
     let mut chaos = cargo(INTEROP);
@@ -84,33 +85,8 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-/// A fresh machine has no list of packages either. Where this does not work, the cases say what is missing.
-fn install_tools() {
-    let missing = TOOLS.iter().filter(|(tool, _)| !is_installed(tool));
-    let packages: Vec<_> = missing.map(|(_, package)| *package).collect();
-    if packages.is_empty() {
-        return;
-    }
-    println!("installing {}", packages.join(" "));
-    let install = |words: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        shell(apt.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    let result = install(&["-qq", "update"]).and_then(|()| {
-        install(&[&["-qq", "install", "-y", "--no-install-recommends"], &packages[..]].concat())
-    });
-    if let Err(error) = result {
-        eprintln!("xtask: {error:#}");
-    }
-}
-
 /// Programs that the cases need, and Debian's packages with them.
 const TOOLS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
-
-fn is_installed(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,13 @@
 mod chaos;
 mod ci;
 mod deny;
+mod e2e;
 mod fuzz;
 mod interop;
 mod mutate;
 mod shell;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,8 @@ enum Command {
     Interop(interop::Options),
     /// Compile the agent and run it with real peers on a network that drops packets; needs root.
     Chaos(chaos::Options),
+    /// Look at the page of real agents in Chromium: how it shows failures, returns and goodbyes.
+    E2e(e2e::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Chaos(options) => return chaos::run(&options),
+        Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
