@@ -63,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) security: Security,
     pub(crate) recording: Option<Recording>,
     pub(crate) started: Instant,
+    /// Whether it was told of somebody to join.
+    pub(crate) has_seeds: bool,
     /// For those who watch.
     pub(crate) feed: Arc<Feed>,
     /// Whether it states tags, as Serf agents do.
@@ -101,6 +103,7 @@ impl Running {
             security,
             recording: None,
             started: Instant::now(),
+            has_seeds: false,
             feed: Feed::new(SystemTime::now()),
             states_tags: true,
             changing_tags: tokio::sync::Mutex::default(),
@@ -143,6 +146,7 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     let security = security(plan, cluster.local_addr());
     let running = Arc::new(Running {
         label: plan.label.clone(),
+        has_seeds: !plan.join.is_empty() || !plan.retry_join.is_empty(),
         recording: plan.recording.clone(),
         states_tags: matches!(plan.statement, Statement::Serf(_)),
         leave,

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::output::printable;
+
 /// Most addresses in one request to join.
 pub(crate) const MAX_JOIN: usize = 64;
 
@@ -31,6 +33,12 @@ pub(crate) struct DegradedView {
     pub(crate) kind: String,
     /// RFC 3339, by the agent's clock.
     pub(crate) since: String,
+}
+
+impl From<&LinkView> for DegradedView {
+    fn from(link: &LinkView) -> Self {
+        Self { kind: link.kind.clone(), since: link.since.clone() }
+    }
 }
 
 /// The agent itself, as `GET /v1/self` gives it.
@@ -247,6 +255,20 @@ pub(crate) struct DecisionView {
     pub(crate) link_degraded: Option<LinkView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) link_restored: Option<LinkView>,
+}
+
+impl DecisionView {
+    /// What it says, with whom it is about in front; as it may stand in a terminal.
+    pub(crate) fn sentence(&self) -> String {
+        let links = self.link_degraded.as_ref().or(self.link_restored.as_ref());
+        let name = (self.member.as_ref().map(|member| &member.name))
+            .or(self.conflict.as_ref().map(|conflict| &conflict.name))
+            .or(links.map(|link| &link.name));
+        match name {
+            Some(name) => printable(&format!("{name:?} {}", self.text)),
+            None => printable(&self.text),
+        }
+    }
 }
 
 /// A change of what is believed of a member: as it is after it, and why.

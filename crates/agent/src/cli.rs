@@ -75,6 +75,10 @@ pub(crate) enum Command {
     /// All of them, or those that match everything that is given. What is not printable in what peers
     /// call themselves is shown escaped.
     Members(MembersArgs),
+    /// Draw what the agent knows and does, live
+    ///
+    /// Members, round trips, agreement, health, rates, lateness and decisions, until q or the agent's end.
+    Top(TopArgs),
     /// Follow what the agent decides: who comes and goes, and why
     ///
     /// A line for each decision, as the agent makes it: changes of members, refutations, conflicts of
@@ -408,6 +412,20 @@ pub(crate) enum SortBy {
     Since,
     /// The longest round trip first
     Rtt,
+}
+
+/// Arguments of `mingle top`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  mingle top
+  mingle top --sort rtt --http 127.0.0.1:7375")]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// What to sort by at first
+    #[arg(long, value_enum, default_value_t = SortBy::State)]
+    pub(crate) sort: SortBy,
 }
 
 /// Arguments of `mingle monitor`.

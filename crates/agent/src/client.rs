@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
-use crate::api::{ChangeEvent, DecisionView, GapEvent, Problem, SnapshotEvent};
+use crate::api::{ChangeEvent, DecisionView, GapEvent, Problem, SnapshotEvent, StatusEvent};
 use crate::endpoint::Endpoint;
 use crate::exit::Failure;
 use crate::output::escape;
@@ -24,6 +25,9 @@ pub(crate) enum Happening {
     Change(Box<ChangeEvent>),
     Decision(Box<DecisionView>),
     Gap(GapEvent),
+    Status(Box<StatusEvent>),
+    /// Round trip times in milliseconds, by name.
+    Rtts(BTreeMap<String, f64>),
     /// The agent ends.
     End,
     /// What this program does not show.
@@ -61,6 +65,8 @@ fn happening(kind: &str, data: &str) -> serde_json::Result<Happening> {
         "change" => Happening::Change(serde_json::from_str(data)?),
         "decision" => Happening::Decision(serde_json::from_str(data)?),
         "gap" => Happening::Gap(serde_json::from_str(data)?),
+        "status" => Happening::Status(serde_json::from_str(data)?),
+        "rtts" => Happening::Rtts(serde_json::from_str(data)?),
         "end" => Happening::End,
         _ => Happening::Other,
     })

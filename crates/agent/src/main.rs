@@ -23,6 +23,7 @@ mod ready;
 mod selection;
 mod signals;
 mod size;
+mod top;
 mod why;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Config(command) => config::run(&command)?,
         Command::Demo(args) => return demo::run(&args),
         Command::Members(args) => members::members(&args)?,
+        Command::Top(args) => top::top(&args)?,
         Command::Monitor(args) => monitor::monitor(&args)?,
         Command::Join(args) => commands::join(args)?,
         Command::Leave(args) => commands::leave(&args)?,

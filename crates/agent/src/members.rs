@@ -63,7 +63,11 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
                     format!("({missed} events went by; all members again)\n")
                 }
             }
-            Happening::Change(_) | Happening::Decision(_) | Happening::Other => continue,
+            Happening::Change(_)
+            | Happening::Decision(_)
+            | Happening::Status(_)
+            | Happening::Rtts(_)
+            | Happening::Other => continue,
             Happening::End => return Ok(()),
         };
         if output::write(&lines)? == Reader::Gone {
@@ -73,7 +77,8 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
     Err(client.lost())
 }
 
-fn compare(by: SortBy, one: &MemberView, other: &MemberView) -> Ordering {
+/// How two members stand to each other when they are sorted.
+pub(crate) fn compare(by: SortBy, one: &MemberView, other: &MemberView) -> Ordering {
     let first = match by {
         SortBy::Name => Ordering::Equal,
         SortBy::State => rank(one).cmp(&rank(other)),
@@ -122,7 +127,7 @@ fn row(member: &MemberView, args: &MembersArgs) -> Vec<String> {
 }
 
 /// The last round trip, and how the member is heard when packets get lost.
-fn link(member: &MemberView) -> String {
+pub(crate) fn link(member: &MemberView) -> String {
     let rtt = member.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.3} ms"));
     match &member.degraded {
         None => rtt,

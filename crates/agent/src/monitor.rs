@@ -17,7 +17,10 @@ pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), Failure> {
                 output::json_line(&serde_json::json!({ "gap": gap }))
             }
             Happening::Gap(gap) => format!("({} events went by)\n", gap.missed),
-            Happening::Snapshot(_) | Happening::Other => continue,
+            Happening::Snapshot(_)
+            | Happening::Status(_)
+            | Happening::Rtts(_)
+            | Happening::Other => continue,
             Happening::End => return Ok(()),
         };
         if output::write(&line)? == Reader::Gone {
@@ -40,5 +43,5 @@ fn decision(decision: &DecisionView, args: &MonitorArgs) -> String {
     if args.json {
         return output::json_line(&decision);
     }
-    format!("{}  {}\n", escape(&decision.at), output::printable(&decision.text))
+    format!("{}  {}\n", escape(&decision.at), decision.sentence())
 }

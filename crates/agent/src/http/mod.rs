@@ -2,6 +2,7 @@
 
 mod connections;
 mod guard;
+mod health;
 mod members;
 mod metrics;
 mod page;
@@ -64,6 +65,8 @@ fn router(running: Arc<Running>) -> Router {
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
         .route("/metrics", get(metrics::page))
+        .route("/healthz", get(|| ready(health::alive())))
+        .route("/readyz", get(health::ready))
         .fallback(|| ready(unknown_path()))
         .method_not_allowed_fallback(|| ready(unknown_method()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -75,7 +78,7 @@ fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "nothing is here; there are /, /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/tags and /metrics",
+         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/tags, /metrics, /healthz and /readyz",
     )
 }
 

@@ -92,6 +92,7 @@ fn the_program_describes_itself() {
         "\n"
     )));
     run_refused(&["man", "nothing"], 2);
+    assert!(run_refused(&["top"], 2).contains("members --watch"));
 }
 
 /// Runs a command that goes on until the agent leaves, and gives what it has printed.
@@ -114,7 +115,7 @@ fn members_are_watched_until_the_agent_ends() {
     for (args, expected) in [
         (&["members", "--watch"][..], ["NAME", "joined", "left"]),
         (&["members", "--watch", "--json"], ["\"snapshot\"", "\"joined\"", "\"left\""]),
-        (&["monitor"], ["1 alive", "joined", "left"]),
+        (&["monitor"], ["1 alive", "\"b\" joined: ", "\"b\" left: "]),
     ] {
         let a = Agent::start("a", &[]);
         let text = follow(&a, args, || {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::Agent;
+use crate::process::{Agent, free};
 
 const JSON: &str = "Host: localhost\r\nContent-Type: application/json";
 
@@ -49,6 +49,22 @@ fn what_makes_no_sense_is_refused_with_the_remedy() {
     refused(&agent, "GET /v1/leave HTTP/1.1\r\nHost: localhost", "", 405);
     refused(&agent, &format!("DELETE /v1/members HTTP/1.1\r\n{JSON}"), "", 405);
     assert_eq!(agent.state_of("a").as_deref(), Some("alive"));
+}
+
+#[test]
+fn an_agent_is_ready_when_somebody_has_answered_it() {
+    let [nobody, _] = free();
+    let alone = Agent::start("alone", &[]);
+    let waiting = Agent::start("waiting", &["--retry-join", &nobody.to_string()]);
+    let get = |agent: &Agent, path: &str| {
+        let response = agent.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost"), "");
+        response.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!([get(&alone, "/healthz"), get(&alone, "/readyz")], ["200", "200"]);
+    assert_eq!([get(&waiting, "/healthz"), get(&waiting, "/readyz")], ["200", "503"]);
+    refused(&waiting, "GET /readyz HTTP/1.1\r\nHost: localhost", "", 503);
+    waiting.ask(&["join", &alone.gossip()]);
+    assert_eq!(get(&waiting, "/readyz"), "200");
 }
 
 #[test]

@@ -1,0 +1,27 @@
+//! What supervisors ask.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use futures_util::FutureExt;
+use mingle::State as MemberState;
+
+use super::Agent;
+use super::problem::Refusal;
+
+/// `GET /healthz`: the process answers.
+pub(super) const fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the agent is in the cluster, and does not leave it.
+pub(super) async fn ready(State(running): Agent) -> Result<&'static str, Refusal> {
+    let unready = |detail| Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    let has_joined = running.cluster.joined().now_or_never() == Some(true);
+    match running.cluster.local().state {
+        MemberState::Left | MemberState::Dead => unready("the agent is leaving"),
+        MemberState::Alive | MemberState::Suspect if running.has_seeds && !has_joined => {
+            unready("none of those that it should join has answered yet; see its log")
+        }
+        MemberState::Alive | MemberState::Suspect => Ok("ok\n"),
+    }
+}
