@@ -18,7 +18,7 @@ use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::signals::{Signal, Signals};
-use crate::{joining, output, ready};
+use crate::{joining, output, ready, supervisor};
 
 /// Runs an agent until it is told to end.
 pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
@@ -162,6 +162,8 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         info!(file = ?path, "keeping the incarnation and the members over restarts");
     }
     let server = Server::start(listener, Arc::clone(&running));
+    // Ends with the node.
+    tokio::spawn(supervisor::keep_telling(running.cluster.clone()));
     let ending = tokio::select! {
         failure = work(plan, &running, announce) => Ending::Failed(failure),
         ending = told_to_end(&running.cluster, &mut signals, asked) => ending,
@@ -220,6 +222,7 @@ async fn work(plan: &Plan, running: &Running, announce: Announce) -> Failure {
     if let Err(failure) = output::print(&announce(running)) {
         return failure;
     }
+    supervisor::ready();
     pending().await
 }
 
@@ -251,6 +254,7 @@ async fn end(
     cluster: &Cluster,
     server: Server,
 ) -> Result<ExitCode, Failure> {
+    supervisor::stopping();
     let result = match ending {
         Ending::Signal(signal) if !signal.says_goodbye(goodbyes) => {
             info!(signal = signal.as_str(), "ending without a goodbye");

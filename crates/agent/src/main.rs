@@ -23,6 +23,7 @@ mod ready;
 mod selection;
 mod signals;
 mod size;
+mod supervisor;
 mod top;
 mod why;
 

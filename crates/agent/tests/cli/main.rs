@@ -11,5 +11,7 @@ mod input;
 mod process;
 mod recording;
 mod state;
+#[cfg(unix)]
+mod supervisor;
 mod watch;
 mod why;
