@@ -20,14 +20,14 @@ fn requests(world: &World) -> Vec<Instant> {
     sent.filter(|(_, _, _, body)| is_request(body)).map(|&(at, ..)| at).collect()
 }
 
-/// When node 0 pinged node 1 for the first time.
-fn first_ping(world: &World) -> Instant {
+/// When node 0 pinged node 1.
+fn pings(world: &World) -> impl DoubleEndedIterator<Item = Instant> {
     let is_ping = |body: &[u8]| {
         memberlist::messages(body)
             .any(|message| matches!(message, Ok(Message::Ping(ping)) if ping.node == "n1"))
     };
-    let mut sent = world.packets.iter().filter(|&&(_, from, _, _)| from == 0);
-    sent.find(|(_, _, _, body)| is_ping(body)).unwrap().0
+    let sent = world.packets.iter().filter(|&&(_, from, _, _)| from == 0);
+    sent.filter(move |(_, _, _, body)| is_ping(body)).map(|&(at, ..)| at)
 }
 
 fn wait_before_helpers(config: &Config) -> Duration {
@@ -35,7 +35,7 @@ fn wait_before_helpers(config: &Config) -> Duration {
     world.set_rule(|from, to, carrier| (from, to, carrier) != (0, 1, Carrier::Packet));
     world.packets.clear();
     world.run(10 * SECOND);
-    requests(&world)[0].since(first_ping(&world))
+    requests(&world)[0].since(pings(&world).next().unwrap())
 }
 
 #[test]
@@ -75,6 +75,24 @@ fn who_moves_far_away_is_waited_for_after_a_few_pings() {
     let (_, asked) = minute_with_node_1_at(&mut world, 100 * MS);
     assert_eq!(asked, 0);
     assert_eq!(world.nodes[0].degraded_links().count(), 0, "far is not degraded");
+}
+
+#[test]
+fn silence_doubles_the_wait_up_to_the_configured_one() {
+    let config = Config::lan();
+    let mut world = World::joined(5, &config);
+    // Helpers reach it, so that it lives.
+    world.set_rule(|from, to, carrier| (from, to, carrier) != (0, 1, Carrier::Packet));
+    world.packets.clear();
+    world.run(60 * SECOND);
+    let last_ping = |at: Instant| pings(&world).rfind(|&ping| ping <= at).unwrap();
+    let mut waits: Vec<_> = requests(&world).iter().map(|&at| at.since(last_ping(at))).collect();
+    waits.dedup();
+    let timeout = config.probe_timeout;
+    assert_eq!(waits[0], timeout / 8);
+    // What is kept of it is rounded up a little.
+    let doubled = waits.windows(2).all(|pair| pair[1] >= (2 * pair[0]).min(timeout));
+    assert!(doubled && waits.last() == Some(&timeout), "{waits:?}");
 }
 
 #[test]
