@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
 
@@ -33,6 +34,7 @@ pub fn loopback_v6() -> Result<SocketAddr> {
 ///
 /// When no port is free, for example because this machine has no such address.
 pub fn free_address(ip: IpAddr) -> Result<SocketAddr> {
+    let _alone = alone();
     for _ in 0..PORTS {
         let address = SocketAddr::new(ip, next_port());
         if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
@@ -40,6 +42,13 @@ pub fn free_address(ip: IpAddr) -> Result<SocketAddr> {
         }
     }
     bail!("no port of {ip} from {FIRST_PORT} to {} is free", FIRST_PORT + PORTS - 1)
+}
+
+/// Held while a port is tried, and while a process is started: until it runs its program, a child has all sockets of its parent, and
+/// a port that was tried would be taken for as long.
+pub(super) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const FIRST_PORT: u16 = 20_000;

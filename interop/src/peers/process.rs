@@ -214,6 +214,7 @@ fn text_of(program: &str, output: &Output) -> Result<String> {
 }
 
 fn start(command: &mut Command) -> Result<Child> {
+    let _alone = super::ports::alone();
     command.spawn().with_context(|| format!("starting {}", command.get_program().to_string_lossy()))
 }
 
