@@ -72,7 +72,7 @@ pub(super) const CASES: &[Case] = &[
         name: "new-address",
         shows: "a killed agent is back at once under its name at another address",
         run: new_address,
-        tells: &[tale("a1", "a3", "claims to be at")],
+        tells: &[tale("a1", "a3", "failed: ")],
         ..PLAIN
     },
     Case {
