@@ -108,7 +108,7 @@ pub(super) const CASES: &[Case] = &[
         shows: "two halves, with Serf in both, for ten seconds",
         company: HALVES,
         run: |trial| partition(trial, Duration::from_secs(10), Duration::from_secs(45)),
-        tells: &[tale("a1", "a2", "failed: ")],
+        tells: &[tale("a1", "a2", "suspected: ")],
         ..PLAIN
     },
     Case {
