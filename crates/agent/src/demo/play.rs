@@ -69,6 +69,7 @@ async fn cut(crew: &mut Crew, stage: &Stage) -> Result<(), Failure> {
     stage.act(&format!("packets between {one} and {other} are dropped; streams still pass"))?;
     let places: Vec<_> = crew.live().map(|live| live.cluster.local_addr()).take(2).collect();
     let [first, second] = places[..] else { return Ok(()) };
+    drain(crew);
     let start = Instant::now();
     crew.cuts.cut(first, second);
     let degraded = |crew: &Crew, name: &str| {
@@ -85,8 +86,12 @@ async fn cut(crew: &mut Crew, stage: &Stage) -> Result<(), Failure> {
         Some(LinkKind::StreamsOnly) | None => "streams pass",
     };
     let after = seconds(start.elapsed());
-    stage
-        .say(&format!("after {after} the link is told as degraded ({how}); nobody is suspected"))?;
+    let told = std::iter::from_fn(|| crew.decided.try_recv().ok());
+    let suspected = match told.filter(|told| told.change == Change::Suspected).count() {
+        0 => "nobody is suspected".to_owned(),
+        count => format!("{count} suspicions meanwhile"),
+    };
+    stage.say(&format!("after {after} the link is told as degraded ({how}); {suspected}"))?;
     crew.cuts.heal(first, second);
     let start = Instant::now();
     until(crew, stage, "the link is restored", |crew| {
