@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::builder::OsStr;
+use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
@@ -83,7 +83,7 @@ fn problems(values: &Values) -> Vec<String> {
     let wrong = values.iter().filter_map(|value| {
         let flags = value.texts.iter().map(|text| format!("--{}={text}", value.flag()));
         let line = ["mingle", "agent"].map(str::to_owned).into_iter().chain(flags);
-        let error = Cli::command().try_get_matches_from(line).err()?;
+        let error = without_variables().try_get_matches_from(line).err()?;
         let reason = match error.kind() {
             ErrorKind::InvalidValue => choices(&error),
             _ => None,
@@ -93,6 +93,11 @@ fn problems(values: &Values) -> Vec<String> {
         Some(format!("{}: {key}: {reason}", output::escape(&file)))
     });
     values.unknown().iter().cloned().chain(wrong).collect()
+}
+
+/// The command line alone: what is wrong in a variable is no fault of a file.
+fn without_variables() -> clap::Command {
+    Cli::command().mut_subcommand("agent", |agent| agent.mut_args(|arg| arg.env(Resettable::Reset)))
 }
 
 /// What a value may be, if it must be one of few.

@@ -1,6 +1,6 @@
 //! What configures an agent, as its operators give it.
 
-use crate::process::{Agent, mingle, run_fine, run_refused};
+use crate::process::{Agent, mingle, run_fine, run_refused, sentence};
 
 fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
     let path = folder.path().join(name);
@@ -51,6 +51,16 @@ fn a_file_with_two_mistakes_is_told_of_both_and_starts_nothing() {
             assert!(sentence.contains(mistake), "{args:?}: {sentence}");
         }
     }
+}
+
+#[test]
+fn a_file_is_not_blamed_for_a_wrong_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "mingle.toml", "label = \"blue\"\nlog_level = \"loud\"\n");
+    let args = ["config", "check", &file];
+    let output = mingle(&args).env("MINGLE_PROFILE", "moon").output().unwrap();
+    let told = sentence(&args, &output, 2);
+    assert!(told.contains("log_level: \"loud\"") && !told.contains("label"), "{told}");
 }
 
 #[test]
