@@ -112,6 +112,7 @@ fn about_accusation(evidence: &Evidence, local: &str, witnesses: usize, hints: &
         | Cause::Declared { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
+        | Cause::Forced
         | Cause::Expired => {}
     }
     if evidence.last_ack.is_none() {
@@ -172,6 +173,7 @@ fn about_verdict(change: &MemberChange, local: &str, witnesses: usize, hints: &m
         | Cause::Accused { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
+        | Cause::Forced
         | Cause::Expired => {}
     }
 }

@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use mingle_proto::{
     Done, Evidence, LinkKind, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via,
 };
-use mingle_wire::{Incarnation, Key, KeyError, MAX_META, TagsError, memberlist};
+use mingle_wire::{Incarnation, Key, KeyError, Keyring, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
 use crate::{
-    Builder, Decision, Decisions, Dropped, LeaveError, Member, Messages, MetaError, Notices,
-    PeerStates, SendError, StateFile, Stats, Watch, Why,
+    Builder, Decision, Decisions, Dropped, JoinAddress, LeaveError, Member, Messages, MetaError,
+    Notices, PeerStates, ResolveError, SendError, StateFile, Stats, Watch, Why,
 };
 
 /// The handle of one running node. Cheap to clone, and usable from any thread.
@@ -127,6 +127,25 @@ impl Cluster {
         join::join(&commands, targets, self.shared.join_port).await
     }
 
+    /// Looks for others at these addresses from now on, instead of those of [`Builder::join`]: as soon as
+    /// they answer, and again whenever nobody is there. Names are looked up again and again.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is misspelled; then nothing has changed.
+    pub fn set_seeds<I>(&self, addresses: I) -> Result<(), ResolveError>
+    where
+        I: IntoIterator,
+        I::Item: ToString,
+    {
+        let seeds: Vec<_> = addresses.into_iter().map(|address| address.to_string()).collect();
+        for seed in &seeds {
+            seed.parse::<JoinAddress>()?;
+        }
+        self.shared.seeds.send_replace(seeds);
+        Ok(())
+    }
+
     /// Waits until a join has succeeded: one of the builder's seeds, one of those that
     /// [`Builder::state`] remembers, or a call of [`Cluster::join`]. Gives `false` when the node stops before.
     pub async fn joined(&self) -> bool {
@@ -144,10 +163,25 @@ impl Cluster {
         let done = self.request(Command::Leave).await.ok_or(LeaveError::Stopped)??;
         match done {
             Done::Left { confirmed } => Ok(LeaveReceipt { confirmed }),
-            Done::Joined { .. } | Done::MetaSet | Done::Sent => {
+            Done::Joined { .. } | Done::MetaSet | Done::Sent | Done::ForcedOut => {
                 Ok(LeaveReceipt { confirmed: Vec::new() })
             }
         }
+    }
+
+    /// Says of a dead member that it has left, for it can't say so itself: nobody looks for it any more,
+    /// and it counts as no failure. It is free to come back. Of one that has left, it does nothing.
+    ///
+    /// Members that run memberlist take the dead for dead until they forget them.
+    ///
+    /// # Errors
+    ///
+    /// When the member is alive, suspected or unknown, or this node is leaving or has stopped.
+    pub async fn force_leave(&self, name: impl Into<String>) -> Result<(), SendError> {
+        let name = name.into();
+        let command = |reply| Command::ForceLeave { name, reply };
+        self.request(command).await.ok_or(SendError::Stopped)??;
+        Ok(())
     }
 
     /// Stops the node: ends its tasks and closes its sockets. Returns when that is done; at once
@@ -299,6 +333,21 @@ impl Cluster {
     /// When it is the one that is encrypted with.
     pub fn remove_key(&self, key: &Key) -> Result<(), KeyError> {
         self.shared.sealer.change_keys(|keyring| keyring.remove(key))
+    }
+
+    /// Accepts these keys from now on and no others, and encrypts with the first of them.
+    ///
+    /// # Errors
+    ///
+    /// When there is none: encryption does not end while a node runs.
+    pub fn set_keyring(&self, keyring: Keyring) -> Result<(), KeyError> {
+        if keyring.is_empty() {
+            return Err(KeyError::PrimaryRemoved);
+        }
+        self.shared.sealer.change_keys(|held| {
+            *held = keyring;
+            Ok(())
+        })
     }
 
     /// The keys that are accepted, the one that is encrypted with first.

@@ -220,6 +220,7 @@ fn evidence_bytes(evidence: &Evidence) -> usize {
         | Cause::HeardDown { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
+        | Cause::Forced
         | Cause::Expired => 0,
     };
     size_of::<Evidence>() + names

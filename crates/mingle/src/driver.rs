@@ -12,7 +12,7 @@ use mingle_proto::{
     RequestError, RequestId, Room, SeedKind, SendFailure, Sought,
 };
 use mingle_wire::{Checksum, OpenError, Scratch, StreamError, memberlist};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, error, info, trace, warn};
 
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) user_states: Topic<PeerState>,
     pub(crate) notices: Topic<Notice>,
     pub(crate) sealer: Sealer,
+    /// Where to look for others.
+    pub(crate) seeds: watch::Sender<Vec<String>>,
     pub(crate) tallies: Tallies,
     pub(crate) limits: Limits,
     /// Of the state file, if there is one.
@@ -144,6 +146,10 @@ pub(crate) enum Command {
         payload: Vec<u8>,
         reply: Reply,
     },
+    ForceLeave {
+        name: String,
+        reply: Reply,
+    },
     Stats(oneshot::Sender<Stats>),
 }
 
@@ -154,6 +160,7 @@ const MAX_COMMANDS: usize = 256;
 pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     let Launch { node, clock, sealer, join_port, packet_size, record, state, .. } = launch;
     let local = node.local();
+    let (seeds, given) = watch::channel(launch.seeds);
     let shared = Arc::new(Shared {
         name: local.name().to_owned(),
         local_addr: transport.local_addr(),
@@ -165,6 +172,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         user_states: Topic::new(),
         notices: Topic::new(),
         sealer,
+        seeds,
         tallies: Tallies::new(),
         limits: Limits::new(),
         state: state.as_ref().map(|plan| Arc::new(state::Status::new(plan))),
@@ -176,7 +184,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     });
     let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     let seeds = Seeds {
-        given: launch.seeds,
+        given,
         remembered: &launch.remembered,
         default_port: join_port,
         interval: launch.retry_interval,
@@ -424,6 +432,7 @@ impl<T: Transport> Driver<T> {
             Command::SendStream { to, payload, .. } => {
                 Order::SendStream { request: self.request(), to: to.into(), payload }
             }
+            Command::ForceLeave { name, .. } => Order::ForceLeave { request: self.request(), name },
             Command::SetUserState(_) | Command::Stats(_) | Command::Seeds { .. } => {
                 return self.on_own_command(command);
             }
@@ -435,7 +444,8 @@ impl<T: Transport> Driver<T> {
             | Command::Leave(reply)
             | Command::SetMeta { reply, .. }
             | Command::Send { reply, .. }
-            | Command::SendStream { reply, .. } => {
+            | Command::SendStream { reply, .. }
+            | Command::ForceLeave { reply, .. } => {
                 self.requests.insert(request, reply);
             }
             Command::SetAckPayload(_)
@@ -505,7 +515,8 @@ impl<T: Transport> Driver<T> {
             | Command::SetMeta { .. }
             | Command::SetAckPayload(_)
             | Command::Send { .. }
-            | Command::SendStream { .. } => {}
+            | Command::SendStream { .. }
+            | Command::ForceLeave { .. } => {}
         }
     }
 

@@ -199,19 +199,19 @@ pub(crate) async fn join_one(
     drop(sender);
     match answer.await.map_err(|_| JoinError::Stopped)?? {
         Done::Joined { members } => Ok(members),
-        Done::Left { .. } | Done::MetaSet | Done::Sent => Ok(0),
+        Done::Left { .. } | Done::MetaSet | Done::Sent | Done::ForcedOut => Ok(0),
     }
 }
 
 /// Tries the seeds until one of them answers, or the node is gone.
 pub(crate) async fn join_seeds(
-    commands: mpsc::WeakSender<Command>,
+    commands: &mpsc::WeakSender<Command>,
     seeds: Vec<String>,
     default_port: u16,
     retry_interval: Duration,
 ) {
-    while commands.strong_count() > 0 {
-        let report = join(&commands, seeds.clone(), default_port).await;
+    while !seeds.is_empty() && commands.strong_count() > 0 {
+        let report = join(commands, seeds.clone(), default_port).await;
         if report.succeeded() {
             info!(contacted = report.contacted(), "joined");
             return;

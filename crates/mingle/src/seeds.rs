@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::Reconnects;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
@@ -15,8 +15,8 @@ use crate::{JoinAddress, ResolveError, join};
 
 /// Where a node looks for others from its start on.
 pub(crate) struct Seeds<'a> {
-    /// As they are configured.
-    pub(crate) given: Vec<String>,
+    /// As they are configured, and as they are configured anew.
+    pub(crate) given: watch::Receiver<Vec<String>>,
     /// Where members were before a restart.
     pub(crate) remembered: &'a [SocketAddr],
     pub(crate) default_port: u16,
@@ -24,7 +24,7 @@ pub(crate) struct Seeds<'a> {
 }
 
 impl Seeds<'_> {
-    /// Starts the task that looks names up, where there is something to look up.
+    /// Starts the task that looks names up.
     pub(crate) fn start(
         self,
         reconnects: Reconnects,
@@ -33,17 +33,12 @@ impl Seeds<'_> {
         let Self { given, remembered, default_port, interval } = self;
         let mut tasks = JoinSet::new();
         match reconnects {
-            Reconnects::BuiltIn if given.is_empty() => {}
-            Reconnects::BuiltIn => {
-                tasks.spawn(keep(commands, given, default_port, interval));
-            }
-            Reconnects::LeftToUsers if given.is_empty() && remembered.is_empty() => {}
+            Reconnects::BuiltIn => tasks.spawn(keep(commands, given, default_port, interval)),
             Reconnects::LeftToUsers => {
-                let remembered = remembered.iter().map(ToString::to_string);
-                let seeds = given.into_iter().chain(remembered).collect();
-                tasks.spawn(join::join_seeds(commands, seeds, default_port, interval));
+                let remembered = remembered.iter().map(ToString::to_string).collect();
+                tasks.spawn(join_once(commands, given, remembered, default_port, interval))
             }
-        }
+        };
         tasks
     }
 }
@@ -51,17 +46,21 @@ impl Seeds<'_> {
 /// Tells the node where its seeds are, at once and after each look-up that gave something else.
 async fn keep(
     commands: mpsc::WeakSender<Command>,
-    given: Vec<String>,
+    mut given: watch::Receiver<Vec<String>>,
     default_port: u16,
     interval: Duration,
 ) {
-    let mut found: BTreeMap<&str, BTreeSet<SocketAddr>> = BTreeMap::new();
+    let mut found: BTreeMap<String, BTreeSet<SocketAddr>> = BTreeMap::new();
     let mut told: BTreeSet<SocketAddr> = BTreeSet::new();
-    for attempt in 1_u64.. {
-        for text in &given {
+    let mut attempt = 0_u64;
+    loop {
+        attempt += 1;
+        let texts = given.borrow_and_update().clone();
+        found.retain(|text, _| texts.contains(text));
+        for text in &texts {
             match look_up(text, default_port).await {
                 Ok(addresses) => {
-                    found.insert(text, addresses.into_iter().collect());
+                    found.insert(text.clone(), addresses.into_iter().collect());
                 }
                 // What it stood for before still counts. Told the first, second, fourth, ... time.
                 Err(error) if attempt.is_power_of_two() => {
@@ -81,7 +80,34 @@ async fn keep(
             }
             told = now;
         }
-        tokio::time::sleep(interval).await;
+        tokio::select! {
+            () = tokio::time::sleep(interval), if !texts.is_empty() => {}
+            changed = given.changed() => match changed {
+                Ok(()) => attempt = 0,
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// Joins the seeds until one of them answers, and again when others are given.
+async fn join_once(
+    commands: mpsc::WeakSender<Command>,
+    mut given: watch::Receiver<Vec<String>>,
+    remembered: Vec<String>,
+    default_port: u16,
+    interval: Duration,
+) {
+    loop {
+        let seeds = given.borrow_and_update().iter().chain(&remembered).cloned().collect();
+        let joining = async {
+            join::join_seeds(&commands, seeds, default_port, interval).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = joining => {}
+            changed = given.changed() => if changed.is_err() { return },
+        }
     }
 }
 

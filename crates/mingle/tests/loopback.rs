@@ -147,6 +147,11 @@ async fn an_encrypted_cluster_works_and_changes_its_key() {
         node.remove_key(&key(1)).unwrap();
         assert_eq!(node.list_keys(), [key(2)]);
     }
+    for node in &nodes {
+        assert_eq!(node.set_keyring(Keyring::default()), Err(KeyError::PrimaryRemoved));
+        node.set_keyring(Keyring::new(vec![key(2), key(3)])).unwrap();
+        assert_eq!(node.list_keys(), [key(2), key(3)]);
+    }
     nodes[1].send("a", "still here").await.unwrap();
     assert!(matches!(messages.next().await, Some(Item::Item(_))));
     assert!(nodes[1].stats().await.get("messages_sealed_under_key").unwrap() > 0);

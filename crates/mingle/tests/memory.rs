@@ -240,6 +240,23 @@ async fn seeds_are_tried_until_one_answers() {
 }
 
 #[tokio::test]
+async fn seeds_may_change_while_a_node_runs() {
+    for config in [quick(), quick().with_memberlist_rules()] {
+        let network = MemoryNetwork::new();
+        let transport = network.transport(memory_address(2)).unwrap();
+        let builder = Cluster::builder("node-2").config(config).join([memory_address(9)]);
+        let node = builder.retry_interval(Duration::from_secs(3600)).start_on(transport).unwrap();
+        let seed = in_memory(&network, 1);
+        assert!(node.set_seeds(["not an address:x"]).is_err());
+        node.set_seeds([memory_address(1)]).unwrap();
+        assert!(node.joined().await);
+        assert_eq!(node.members().len(), 2);
+        node.stop().await;
+        seed.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn two_nodes_of_one_name_are_a_conflict() {
     let network = MemoryNetwork::new();
     let nodes = cluster(&network, 2).await;

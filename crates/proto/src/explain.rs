@@ -22,6 +22,7 @@ impl fmt::Display for Cause {
             }
             Self::Goodbye => f.write_str("it said goodbye"),
             Self::Expired => f.write_str("it has been gone for long"),
+            Self::Forced => f.write_str("said here by an operator, as it does not come back"),
         }
     }
 }

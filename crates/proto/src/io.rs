@@ -162,6 +162,13 @@ pub enum Command<'a> {
         /// Opaque bytes.
         payload: &'a [u8],
     },
+    /// Say of a dead member that it has left: nobody looks for it any more. It may come back.
+    ForceLeave {
+        /// Names the result.
+        request: RequestId,
+        /// Its name.
+        name: &'a str,
+    },
 }
 
 /// To whom a user message goes.
@@ -514,6 +521,8 @@ pub enum Cause {
     Goodbye,
     /// It was dead or left for long enough to be forgotten.
     Expired,
+    /// Our side has said so for it, since it is dead and does not come back.
+    Forced,
 }
 
 /// What a failed probe tried.
@@ -575,6 +584,8 @@ pub enum Done {
     MetaSet,
     /// The message is with the transport; on a stream, it was written whole.
     Sent,
+    /// The dead member counts as left here, and the others are being told.
+    ForcedOut,
 }
 
 /// Why a command did not bring about what it should.
@@ -637,6 +648,14 @@ pub enum RequestError {
         waited: Duration,
         /// How many members were asked.
         asked: usize,
+    },
+    /// Only of the dead it can be said that they have left.
+    #[error("{name:?} is {}, and only the dead can be said to have left", state.map_or("unknown", State::as_str))]
+    NotDead {
+        /// The member.
+        name: Arc<str>,
+        /// What it is instead; `None` where nothing is known of it.
+        state: Option<State>,
     },
     /// The node has left or is leaving.
     #[error("this node has left the cluster")]

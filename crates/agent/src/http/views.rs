@@ -197,7 +197,7 @@ fn evidence(evidence: &Evidence) -> EvidenceView {
         }
         Cause::Declared { by } => view.declared_by = Some(by.to_string()),
         Cause::Superseded { at } => view.superseded_at = Some(*at),
-        Cause::Announced | Cause::Goodbye | Cause::Expired => {}
+        Cause::Announced | Cause::Goodbye | Cause::Forced | Cause::Expired => {}
     }
     view
 }
@@ -213,6 +213,7 @@ const fn word(cause: &Cause) -> &'static str {
         Cause::Declared { .. } => "declared",
         Cause::Superseded { .. } => "superseded",
         Cause::Goodbye => "goodbye",
+        Cause::Forced => "forced",
         Cause::Expired => "expired",
     }
 }

@@ -459,7 +459,7 @@ impl Node {
     }
 
     /// Takes a member for dead or left, and passes it on.
-    fn declare(
+    pub(super) fn declare(
         &mut self,
         key: MemberKey,
         state: State,

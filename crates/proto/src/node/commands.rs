@@ -29,6 +29,7 @@ impl Node {
             Command::RemoveSeed { address } => self.remove_seed(address),
             Command::Send { request, to, payload } => self.send(request, to, payload),
             Command::SendStream { request, to, payload } => self.send_stream(request, to, payload),
+            Command::ForceLeave { request, name } => self.force_leave(request, name),
         }
     }
 

@@ -79,6 +79,29 @@ impl Node {
         }
     }
 
+    /// Says a goodbye for a member that is dead and can't. Should it live after all, it refutes this like
+    /// any other claim.
+    pub(super) fn force_leave(&mut self, request: RequestId, name: &str) {
+        if self.leaving != Leaving::No {
+            return self.complete(request, Err(RequestError::Leaving));
+        }
+        let key = self.members.find(name);
+        let held = key.map(|key| (key, self.members.get(key).belief()));
+        let result = match held {
+            Some((_, Belief { state: State::Left, .. })) => Ok(Done::ForcedOut),
+            Some((key, Belief { state: State::Dead, incarnation })) => {
+                let evidence = self.evidence(key, incarnation, Cause::Forced, Via::Own);
+                self.declare(key, State::Left, incarnation, name, evidence);
+                Ok(Done::ForcedOut)
+            }
+            Some((_, Belief { state: State::Alive | State::Suspect, .. })) | None => {
+                let state = held.map(|(_, belief)| belief.state);
+                Err(RequestError::NotDead { name: name.into(), state })
+            }
+        };
+        self.complete(request, result);
+    }
+
     /// Asks as many live members as receipts are missing, none twice; when there is nobody left to ask
     /// and nobody to wait for, that is it.
     fn ask_for_receipts(&mut self) {

@@ -255,6 +255,44 @@ fn a_forged_goodbye_is_refuted_by_its_subject() {
 }
 
 #[test]
+fn the_dead_are_said_to_have_left_and_nobody_looks_for_them_any_more() {
+    let mut world = World::joined(4, &Config::local());
+    let force = |name| Command::ForceLeave { request: RequestId(9), name };
+    world.command(0, force("n3"));
+    world.command(0, force("nobody"));
+    world.up[3] = false;
+    world.run(20 * SECOND);
+    world.command(0, force("n3"));
+    world.run(3 * SECOND);
+    for viewer in 0..3 {
+        assert_eq!(world.state(viewer, 3), Some(State::Left), "n{viewer}");
+    }
+    assert_eq!(evidence(&world, 0, 3, Change::Left).cause, Cause::Forced);
+    assert_eq!(evidence(&world, 1, 3, Change::Left).cause, Cause::Goodbye);
+    world.command(0, force("n3"));
+    let not_dead = |name: &str, state| Err(RequestError::NotDead { name: name.into(), state });
+    let refused = [not_dead("n3", Some(State::Alive)), not_dead("nobody", None)];
+    let done = || Ok(Done::ForcedOut);
+    assert_eq!(results(&world, 0), [&refused[..], &[done(), done()]].concat());
+    world.packets.clear();
+    world.run(60 * SECOND);
+    assert!(world.packets.iter().all(|&(_, _, to, _)| to != address(3)), "it is left alone");
+}
+
+#[test]
+fn who_is_said_to_have_left_and_lives_comes_back() {
+    let mut world = World::joined(3, &Config::local());
+    world.set_rule(|from, to, _| (from == 2) == (to == 2));
+    world.run(20 * SECOND);
+    world.command(0, Command::ForceLeave { request: RequestId(9), name: "n2" });
+    world.run(SECOND);
+    assert_eq!(world.state(1, 2), Some(State::Left));
+    world.heal();
+    world.run(60 * SECOND);
+    assert!(world.all_see_all());
+}
+
+#[test]
 fn two_sides_that_hold_each_other_for_dead_are_one_again_after_one_join() {
     for reap_time in [30 * SECOND, 300 * SECOND] {
         let config = Config { reap_time, ..Config::lan() };

@@ -26,7 +26,8 @@ impl Requests {
             | Command::Leave { .. }
             | Command::SetMeta { .. }
             | Command::Send { .. }
-            | Command::SendStream { .. } => {
+            | Command::SendStream { .. }
+            | Command::ForceLeave { .. } => {
                 self.open.insert((host, request), desk.now());
             }
             Command::SetAckPayload(_) | Command::AddSeed { .. } | Command::RemoveSeed { .. } => {}

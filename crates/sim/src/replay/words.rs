@@ -280,6 +280,9 @@ impl Line {
             Command::SendStream { request, to, payload } => self
                 .say(format!("{}: send {} on a stream to", request.0, bytes(payload)))
                 .recipient(to),
+            Command::ForceLeave { request, name } => {
+                self.say(format!("{}: say that it has left:", request.0)).name(name)
+            }
         }
     }
 
@@ -337,5 +340,6 @@ fn done_in_words(done: &Done) -> String {
         Done::Left { confirmed } => format!("left, as {confirmed:?} confirm"),
         Done::MetaSet => "the meta is set".to_owned(),
         Done::Sent => "sent".to_owned(),
+        Done::ForcedOut => "it counts as left".to_owned(),
     }
 }

@@ -139,7 +139,9 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
                     format!("has found {whom} on {place}, with {members} live")
                 }
                 // In vain is the rule while somebody is down.
-                Ok(Done::Left { .. } | Done::MetaSet | Done::Sent) | Err(_) => return None,
+                Ok(Done::Left { .. } | Done::MetaSet | Done::Sent | Done::ForcedOut) | Err(_) => {
+                    return None;
+                }
             }
         }
         Event::Completed { result: Ok(done), .. } => match done {
@@ -150,6 +152,7 @@ pub(super) fn event(event: &Event, teller: Option<&str>, book: &Book) -> Option<
             }
             Done::MetaSet => "has set its meta".to_owned(),
             Done::Sent => "has sent it".to_owned(),
+            Done::ForcedOut => "has said it for the dead".to_owned(),
         },
         Event::Completed { result: Err(error), .. } => format!("can't: {error}"),
     })
