@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -9,6 +10,8 @@ use mingle::{Cluster, StartError, StateFile};
 use tokio::sync::{mpsc, oneshot};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::api::LeaveAnswer;
 use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
@@ -17,40 +20,52 @@ use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
-use crate::signals::{Signal, Signals};
+use crate::reload::{Changing, Source, reload};
+use crate::signals::{Hangups, Signal, Signals};
 use crate::{joining, output, ready, supervisor};
 
 /// Runs an agent until it is told to end.
-pub(crate) fn run(args: &AgentArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure> {
     let plan = Plan::new(args)?;
-    start_logging(args.log_level, args.log_format);
+    let set_level = start_logging(args.log_level, args.log_format);
+    let changing =
+        Changing { settings: Some((source, set_level)), keyring_file: args.keyring_file.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::No(format!("the runtime does not start: {error}")))?;
     let announce = if args.json { ready::json } else { ready::text };
-    let result = runtime.block_on(live(&plan, announce));
+    let result = runtime.block_on(live(&plan, changing, announce));
     // A lookup that hangs must not keep the process.
     runtime.shutdown_background();
     result
 }
 
-fn start_logging(level: LogLevel, format: LogFormat) {
-    let level = match level {
+/// Changes what is logged from now on.
+pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send>;
+
+fn start_logging(level: LogLevel, format: LogFormat) -> SetLevel {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false);
+    let (level, handle) = tracing_subscriber::reload::Layer::new(filter(level));
+    let registry = tracing_subscriber::registry().with(level);
+    match format {
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json()).init(),
+    }
+    // What is reloaded lives as long as the process.
+    Box::new(move |level| drop(handle.reload(filter(level))))
+}
+
+const fn filter(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().init(),
     }
 }
 
@@ -69,8 +84,8 @@ pub(crate) struct Running {
     pub(crate) feed: Arc<Feed>,
     /// Whether it states tags, as Serf agents do.
     pub(crate) states_tags: bool,
-    /// Held by who reads the tags to change them.
-    pub(crate) changing_tags: tokio::sync::Mutex<()>,
+    /// Held by who changes anything.
+    pub(crate) changing: tokio::sync::Mutex<Changing>,
     /// Where to ask for the end. The answer comes when the goodbye is over.
     pub(crate) leave: mpsc::Sender<oneshot::Sender<LeaveAnswer>>,
 }
@@ -106,7 +121,7 @@ impl Running {
             has_seeds: false,
             feed: Feed::new(SystemTime::now()),
             states_tags: true,
-            changing_tags: tokio::sync::Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             leave,
         }
     }
@@ -137,9 +152,10 @@ impl Running {
 /// Says on stdout that the agent is ready.
 type Announce = fn(&Running) -> String;
 
-async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
+async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<ExitCode, Failure> {
     joining::resolve(&plan.join).await?;
     let mut signals = Signals::listen()?;
+    let mut hangups = Hangups::listen()?;
     let listener = listen(plan).await?;
     let cluster = start(plan).await?;
     let (leave, asked) = mpsc::channel(1);
@@ -149,6 +165,7 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
         has_seeds: !plan.join.is_empty() || !plan.retry_join.is_empty(),
         recording: plan.recording.clone(),
         states_tags: matches!(plan.statement, Statement::Serf(_)),
+        changing: tokio::sync::Mutex::new(changing),
         leave,
         ..Running::new(cluster, listener.address(), plan.profile, security)
     });
@@ -167,6 +184,7 @@ async fn live(plan: &Plan, announce: Announce) -> Result<ExitCode, Failure> {
     let ending = tokio::select! {
         failure = work(plan, &running, announce) => Ending::Failed(failure),
         ending = told_to_end(&running.cluster, &mut signals, asked) => ending,
+        never = reload_when_told(&running, &mut hangups) => match never {},
     };
     tokio::select! {
         result = end(ending, plan.goodbyes, &running.cluster, server) => result,
@@ -224,6 +242,18 @@ async fn work(plan: &Plan, running: &Running, announce: Announce) -> Failure {
     }
     supervisor::ready();
     pending().await
+}
+
+/// SIGHUP makes an agent read its settings again.
+async fn reload_when_told(running: &Running, hangups: &mut Hangups) -> Infallible {
+    loop {
+        hangups.next().await;
+        if let Err(Failure::No(why) | Failure::Input(why) | Failure::Unreachable(why)) =
+            reload(running).await
+        {
+            warn!(why, "the settings were not taken over");
+        }
+    }
 }
 
 /// Why an agent ends.

@@ -168,6 +168,67 @@ pub(crate) struct TagsAnswer {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// What `POST /v1/force-leave` takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForceLeaveRequest {
+    pub(crate) name: String,
+}
+
+/// What `POST /v1/force-leave` gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ForceLeaveAnswer {
+    pub(crate) name: String,
+    /// What it is from now on.
+    pub(crate) state: String,
+}
+
+/// What `POST /v1/keys` takes: one of three. A key is base64, or of one that is installed its fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeysRequest {
+    Install(String),
+    Use(String),
+    Remove(String),
+}
+
+/// The keys of the agent, as `GET /v1/keys` and `POST /v1/keys` give them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeysView {
+    /// The one that encrypts first.
+    pub(crate) keys: Vec<KeyView>,
+    /// Where changes are written.
+    pub(crate) file: Option<String>,
+    /// Messages that were encrypted with the first key since it came into use.
+    pub(crate) sealed: u64,
+}
+
+/// One key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyView {
+    /// Eight hexadecimal digits that do not help to find the key.
+    pub(crate) fingerprint: String,
+    /// 128, 192 or 256.
+    pub(crate) bits: usize,
+}
+
+/// What `POST /v1/reload` gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReloadAnswer {
+    /// What differs from what the agent went by.
+    pub(crate) changes: Vec<SettingChange>,
+}
+
+/// A setting that has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SettingChange {
+    pub(crate) setting: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Whether it is in force; if not, it will be after a restart.
+    pub(crate) applied: bool,
+}
+
 /// One number, as `GET /v1/stats` gives it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatView {

@@ -93,6 +93,11 @@ pub(crate) enum Command {
     ///
     /// The others then know that it has left, and do not take it for dead.
     Leave(LeaveArgs),
+    /// Say of a dead member that it has left, since it does not come back
+    ///
+    /// Nobody looks for it any more, and it counts as no failure. Should it live after all, it is back as
+    /// soon as it hears of this. Members that run memberlist or Serf take it for failed until they forget it.
+    ForceLeave(ForceLeaveArgs),
     /// Show or change the tags that the agent states about itself
     ///
     /// Until it ends: an agent that starts again states what its command line says.
@@ -108,8 +113,21 @@ pub(crate) enum Command {
     /// An agent keeps its last 256 decisions, and of each member the reason for its state. It is one
     /// agent's evidence: the one that accused a member first knows most.
     Why(WhyArgs),
+    /// Show or change the keys that the agent encrypts and decrypts with
+    ///
+    /// Keys are shown by their fingerprints: agents whose fingerprints are equal have equal keys. To change
+    /// the key of a cluster, install the new one on every agent, then use it on every agent, then remove the
+    /// old one from every agent. The agent writes its keyring file before it takes a change over; without
+    /// such a file the change lasts until it ends.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Make a key for --encrypt or a keyring file
     Keygen(KeygenArgs),
+    /// Make the agent read its settings again, and take over what may change
+    ///
+    /// That are log level, tags, seeds (join, retry_join) and keys; the rest needs a restart, and it says so.
+    /// SIGHUP does the same. When anything is wrong in the settings, nothing changes.
+    Reload(ReloadArgs),
     /// Print what makes a shell complete these commands
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -517,6 +535,78 @@ pub(crate) struct VersionArgs {
 Example:
   mingle leave")]
 pub(crate) struct LeaveArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the answer that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `mingle force-leave`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle force-leave db-3")]
+pub(crate) struct ForceLeaveArgs {
+    /// The member
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the answer that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do with an agent's keys.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  mingle keys list
+  mingle keygen | mingle keys install -
+  mingle keys use 5b1f0a2c
+  mingle keys remove 90de41aa")]
+pub(crate) enum KeysCommand {
+    /// List them, the one that encrypts first
+    #[command(after_help = "Example:\n  mingle keys list --json")]
+    List(KeysArgs),
+    /// Decrypt with this key too
+    #[command(after_help = "Example:\n  mingle keygen | mingle keys install -")]
+    Install(KeyArgs),
+    /// Encrypt with this key, which is installed
+    #[command(after_help = "Example:\n  mingle keys use 5b1f0a2c")]
+    Use(KeyArgs),
+    /// Forget this key, which does not encrypt
+    #[command(after_help = "Example:\n  mingle keys remove 90de41aa")]
+    Remove(KeyArgs),
+}
+
+/// Arguments of `mingle keys list`.
+#[derive(Args)]
+pub(crate) struct KeysArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentAddress,
+    /// Print the object that the API gives
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of what changes an agent's keys.
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    /// The key in base64, or - for a line of stdin, which others can't list; of one that is installed
+    /// its fingerprint does
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) keys: KeysArgs,
+}
+
+/// Arguments of `mingle reload`.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  mingle reload")]
+pub(crate) struct ReloadArgs {
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
     /// Print the answer that the API gives

@@ -1,11 +1,15 @@
 use std::fmt::Write;
+use std::io::Read;
 use std::time::Duration;
 
 use crate::api::{
-    Attempt, JoinAnswer, JoinRequest, LeaveAnswer, MissingView, SelfView, StateFileView,
+    Attempt, ForceLeaveAnswer, ForceLeaveRequest, JoinAnswer, JoinRequest, KeyView, KeysRequest,
+    KeysView, LeaveAnswer, MissingView, ReloadAnswer, SelfView, SettingChange, StateFileView,
     TagsAnswer, TagsRequest, ViewSummary,
 };
-use crate::cli::{InfoArgs, JoinArgs, LeaveArgs, TagsArgs};
+use crate::cli::{
+    ForceLeaveArgs, InfoArgs, JoinArgs, KeyArgs, KeysCommand, LeaveArgs, ReloadArgs, TagsArgs,
+};
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::members;
@@ -70,6 +74,92 @@ pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
             let names: Vec<_> = names.iter().map(|name| escape(name)).collect();
             format!("left, as {} confirmed\n", names.join(", "))
         }
+    })
+}
+
+/// `mingle force-leave`
+pub(crate) fn force_leave(args: ForceLeaveArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let request = ForceLeaveRequest { name: args.name };
+    let answer: ForceLeaveAnswer = client.post("/v1/force-leave", request)?;
+    output::print(&if args.json {
+        output::json(&answer)
+    } else {
+        format!("{} counts as left, and the others are being told\n", escape(&answer.name))
+    })
+}
+
+/// `mingle keys`
+pub(crate) fn keys(command: KeysCommand) -> Result<(), Failure> {
+    let (request, args) = match command {
+        KeysCommand::List(args) => (None, args),
+        KeysCommand::Install(KeyArgs { key, keys }) => {
+            (Some(KeysRequest::Install(given(key)?)), keys)
+        }
+        KeysCommand::Use(KeyArgs { key, keys }) => (Some(KeysRequest::Use(given(key)?)), keys),
+        KeysCommand::Remove(KeyArgs { key, keys }) => {
+            (Some(KeysRequest::Remove(given(key)?)), keys)
+        }
+    };
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let view: KeysView = match &request {
+        None => client.get("/v1/keys")?,
+        Some(request) => client.post("/v1/keys", request)?,
+    };
+    if args.json {
+        return output::print(&output::json(&view));
+    }
+    let text = keys_text(&view);
+    output::print(&if request.is_some() && view.file.is_none() {
+        text + "without a keyring file this lasts until the agent ends\n"
+    } else {
+        text
+    })
+}
+
+/// What stands for a key on a command line.
+fn given(text: String) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text);
+    }
+    let mut line = String::new();
+    std::io::stdin().take(MAX_KEY).read_to_string(&mut line).map_err(|error| {
+        Failure::Input(format!("stdin gives no key: {}; write one line of base64", error.kind()))
+    })?;
+    Ok(line.trim().to_owned())
+}
+
+/// Far above a key and its line's end.
+const MAX_KEY: u64 = 256;
+
+fn keys_text(view: &KeysView) -> String {
+    if view.keys.is_empty() {
+        return "the agent does not encrypt\n".to_owned();
+    }
+    let line = |(index, key): (usize, &KeyView)| {
+        let what = if index == 0 {
+            format!("encrypts, {} messages so far", view.sealed)
+        } else {
+            "decrypts".to_owned()
+        };
+        format!("{}  {} bits  {what}\n", escape(&key.fingerprint), key.bits)
+    };
+    view.keys.iter().enumerate().map(line).collect()
+}
+
+/// `mingle reload`
+pub(crate) fn reload(args: &ReloadArgs) -> Result<(), Failure> {
+    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let answer: ReloadAnswer = client.post("/v1/reload", serde_json::json!({}))?;
+    let line = |change: &SettingChange| {
+        let SettingChange { setting, from, to, applied } = change;
+        let when = if *applied { "" } else { ", after a restart" };
+        format!("{}: {} -> {}{when}\n", escape(setting), escape(from), escape(to))
+    };
+    output::print(&match answer.changes.as_slice() {
+        _ if args.json => output::json(&answer),
+        [] => "nothing has changed\n".to_owned(),
+        changes => changes.iter().map(line).collect(),
     })
 }
 

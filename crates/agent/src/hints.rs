@@ -55,9 +55,14 @@ fn about_the_name(why: &Why, hints: &mut Vec<String>) {
         hints.push("two nodes claim this name: give one of them another".to_owned());
     }
     if why.member.as_ref().is_some_and(|member| member.state == State::Left) {
-        hints.push(
-            "it said goodbye: nothing is wrong, and it is back when it is started".to_owned(),
-        );
+        let before = last(why, Change::Left).and_then(|change| change.evidence.before);
+        hints.push(if before == Some(State::Dead) {
+            "it was dead before it left: an operator said so for it, and nobody looks for it any more; \
+             it is back when it is started"
+                .to_owned()
+        } else {
+            "it said goodbye: nothing is wrong, and it is back when it is started".to_owned()
+        });
     }
 }
 

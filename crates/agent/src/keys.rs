@@ -1,11 +1,14 @@
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mingle::{Key, Keyring};
 use serde_json::Value;
+use tracing::info;
 
+use crate::agent::Running;
+use crate::api::{KeyView, KeysRequest, KeysView};
 use crate::cli::KeygenArgs;
 use crate::exit::Failure;
 use crate::output;
@@ -54,6 +57,104 @@ fn keyring(text: &[u8]) -> Result<Keyring, String> {
         return Err(format!("has no key; {REMEDY}"));
     }
     Ok(keys)
+}
+
+/// Shows the keys of an agent.
+pub(crate) async fn view(running: &Running) -> KeysView {
+    let changing = running.changing.lock().await;
+    let file = changing.keyring_file.as_ref().map(|path| path.display().to_string());
+    drop(changing);
+    let stats = running.cluster.stats().await;
+    let keys = running.cluster.list_keys();
+    KeysView {
+        keys: keys
+            .iter()
+            .map(|key| KeyView { fingerprint: fingerprint(key), bits: key.as_bytes().len() * 8 })
+            .collect(),
+        file,
+        sealed: stats.get("messages_sealed_under_key").unwrap_or_default(),
+    }
+}
+
+/// Changes the keys of an agent, its keyring file first. When that can't be written, nothing has changed.
+pub(crate) async fn change(running: &Running, request: &KeysRequest) -> Result<(), Failure> {
+    let changing = running.changing.lock().await;
+    let mut ring = Keyring::new(running.cluster.list_keys());
+    if ring.is_empty() {
+        return Err(Failure::No(
+            "the agent does not encrypt; start it with --encrypt or --keyring-file".to_owned(),
+        ));
+    }
+    let result = match request {
+        KeysRequest::Install(text) => {
+            let key =
+                key(text).map_err(|why| Failure::Input(format!("the key {why}; {REMEDY}")))?;
+            ring.add(key)
+        }
+        KeysRequest::Use(text) => ring.use_key(&find(&ring, text)?),
+        KeysRequest::Remove(text) => ring.remove(&find(&ring, text)?),
+    };
+    result.map_err(|error| Failure::No(error.to_string()))?;
+    if let Some(path) = changing.keyring_file.clone() {
+        let text = spell(&ring);
+        let writing = tokio::task::spawn_blocking(move || write(&path, &text));
+        writing.await.expect("it does not panic")?;
+    }
+    info!(keys = fingerprints(&ring), "the keys have changed");
+    running.cluster.set_keyring(ring).map_err(|error| Failure::No(error.to_string()))
+}
+
+/// The key of a ring that a text stands for.
+fn find(ring: &Keyring, text: &str) -> Result<Key, Failure> {
+    let same: Vec<_> = ring.iter().filter(|key| fingerprint(key) == text.trim()).collect();
+    match same.as_slice() {
+        [key] => Ok((*key).clone()),
+        [] => {
+            let key = key(text).ok().filter(|key| ring.iter().any(|held| held == key));
+            key.ok_or_else(|| {
+                Failure::Input(
+                    "the agent has no such key; see the fingerprints in \"mingle keys list\", or \
+                     install it first"
+                        .to_owned(),
+                )
+            })
+        }
+        _ => Err(Failure::Input("several keys have this fingerprint; give the key".to_owned())),
+    }
+}
+
+/// Brings the keys to the disk whole, beside the old ones and then in their place.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let written =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    written.map(|_| ()).map_err(|error| {
+        let name = output::escape(&path.display().to_string());
+        Failure::No(format!(
+            "the keyring file {name} can't be written: {}; let the agent write in its folder",
+            error.kind()
+        ))
+    })
+}
+
+/// As a keyring file has them.
+fn spell(ring: &Keyring) -> String {
+    let keys: Vec<_> = ring.iter().map(|key| STANDARD.encode(key.as_bytes())).collect();
+    output::json(&keys)
+}
+
+/// What is safe to show of a key.
+fn fingerprint(key: &Key) -> String {
+    format!("{:08x}", key.fingerprint())
+}
+
+/// What is safe to show of keys, the one that encrypts first.
+pub(crate) fn fingerprints(ring: &Keyring) -> String {
+    ring.iter().map(fingerprint).collect::<Vec<_>>().join(", ")
 }
 
 /// A key from its spelling, or what is wrong with it.

@@ -6,6 +6,7 @@
 mod file;
 mod show;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,21 +16,45 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
 use self::file::Values;
+pub(crate) use self::show::value;
 use crate::cli::{AgentArgs, Cli, ConfigCommand};
 use crate::exit::Failure;
 use crate::output;
 use crate::plan::Plan;
 
-/// Reads the command line, and the files that it names.
-pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Cli, Stop> {
-    let line: Vec<_> = line.into_iter().collect();
-    let matches = Cli::command().try_get_matches_from(&line).map_err(Stop::Usage)?;
-    let files = files(&matches);
-    if files.is_empty() {
-        return Cli::from_arg_matches(&matches).map_err(Stop::Usage);
+/// A command line that was read, with the variables and the files that it names.
+pub(crate) struct Parsed {
+    pub(crate) cli: Cli,
+    /// Of an agent, for `agent` and `config print`.
+    pub(crate) settings: Option<Settings>,
+}
+
+/// What configures an agent, each with where it is from.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    matches: ArgMatches,
+    values: Values,
+}
+
+impl Settings {
+    /// Each setting by its name, as it would be written.
+    pub(crate) fn texts(&self) -> BTreeMap<String, Vec<String>> {
+        let text = |arg: &Arg| (arg.get_id().to_string(), show::texts(arg, &self.matches));
+        settings().iter().map(text).collect()
     }
-    let (matches, _) = with_files(&line, &files)?;
-    Cli::from_arg_matches(&matches).map_err(Stop::Usage)
+}
+
+/// Reads the command line, and the files that it names.
+pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Stop> {
+    let mut matches = Cli::command().try_get_matches_from(line).map_err(Stop::Usage)?;
+    let files = files(&matches);
+    let mut values = Values::default();
+    if !files.is_empty() {
+        (matches, values) = with_files(line, &files)?;
+    }
+    let cli = Cli::from_arg_matches(&matches).map_err(Stop::Usage)?;
+    let settings = agent(&matches).cloned().map(|matches| Settings { matches, values });
+    Ok(Parsed { cli, settings })
 }
 
 /// Why a command line can't be taken.
@@ -38,6 +63,16 @@ pub(crate) enum Stop {
     Usage(clap::Error),
     /// What is wrong in a file.
     Files(Failure),
+}
+
+impl From<Stop> for Failure {
+    /// For whom no command line is printed.
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Usage(error) => Self::Input(reason_of(&error)),
+            Stop::Files(failure) => failure,
+        }
+    }
 }
 
 /// The files that a command line names for an agent.
@@ -117,10 +152,10 @@ fn reason_of(error: &clap::Error) -> String {
 }
 
 /// `mingle config`
-pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
+pub(crate) fn run(command: &ConfigCommand, given: Option<&Settings>) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check { files } => check(files),
-        ConfigCommand::Print(_) => print(),
+        ConfigCommand::Print(_) => print(given.expect("they were read with the command line")),
         ConfigCommand::Init { file } => init(file.as_deref()),
     }
 }
@@ -129,10 +164,7 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
     let config = files.iter().flat_map(|file| ["--config".into(), file.into()]);
     let line: Vec<OsString> =
         ["mingle", "agent"].map(OsString::from).into_iter().chain(config).collect();
-    let (matches, _) = with_files(&line, files).map_err(|stop| match stop {
-        Stop::Usage(error) => Failure::Input(reason_of(&error)),
-        Stop::Files(failure) => failure,
-    })?;
+    let (matches, _) = with_files(&line, files)?;
     let args = agent(&matches).map(AgentArgs::from_arg_matches);
     let args = args.expect("it is the agent that is asked for");
     // What can be checked without starting anything.
@@ -140,14 +172,8 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
     output::print("an agent can start with this\n")
 }
 
-fn print() -> Result<(), Failure> {
-    let line: Vec<_> = std::env::args_os().collect();
-    let first = Cli::command().try_get_matches_from(&line);
-    let files = files(&first.expect("it was read before"));
-    let (matches, values) = with_files(&line, &files)
-        .map_err(|_| Failure::Input("the files have changed meanwhile; try again".to_owned()))?;
-    let matches = agent(&matches).expect("it is what was asked for");
-    output::print(&show::in_force(matches, &values))
+fn print(Settings { matches, values }: &Settings) -> Result<(), Failure> {
+    output::print(&show::in_force(matches, values))
 }
 
 fn init(file: Option<&Path>) -> Result<(), Failure> {
@@ -180,8 +206,8 @@ mod tests {
     use crate::cli::Command;
 
     fn agent_of(line: &str) -> Result<Box<AgentArgs>, String> {
-        let line = line.split(' ').map(OsString::from);
-        match parse(line) {
+        let line: Vec<_> = line.split(' ').map(OsString::from).collect();
+        match parse(&line).map(|parsed| parsed.cli) {
             Ok(Cli { command: Command::Agent(args) }) => Ok(args),
             Ok(_) => panic!("it asks for an agent"),
             Err(Stop::Usage(error)) => Err(error.to_string()),

@@ -14,16 +14,25 @@ pub(super) fn in_force(matches: &ArgMatches, values: &Values) -> String {
     output::table(&header, &rows)
 }
 
+/// What a setting was given, as it would be written.
+pub(super) fn texts(arg: &Arg, matches: &ArgMatches) -> Vec<String> {
+    let raw = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+    raw.map(|text| text.to_string_lossy().into_owned()).collect()
+}
+
+/// The same for people, who should not see keys.
+pub(crate) fn value(id: &str, texts: &[String]) -> String {
+    match texts {
+        [] => "-".to_owned(),
+        [text] if text.is_empty() => "-".to_owned(),
+        _ if id == "encrypt" => "(a key)".to_owned(),
+        texts => escape(&texts.join(" ")),
+    }
+}
+
 fn row(arg: &Arg, matches: &ArgMatches, values: &Values) -> Vec<String> {
     let id = arg.get_id().as_str();
-    let raw = matches.get_raw(id).into_iter().flatten();
-    let raw: Vec<_> = raw.map(|text| escape(&text.to_string_lossy())).collect();
-    let value = match raw.as_slice() {
-        [] => "-".to_owned(),
-        _ if id == "encrypt" => "(a key)".to_owned(),
-        texts => texts.join(" "),
-    };
-    let value = if value.is_empty() { "-".to_owned() } else { value };
+    let value = value(id, &texts(arg, matches));
     let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
     let from = match matches.value_source(id) {
         Some(ValueSource::CommandLine) => "command line".to_owned(),

@@ -3,14 +3,17 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mingle::MetaError;
+use mingle::{MetaError, SendError};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::problem::Refusal;
 use super::{Agent, MAX_BODY, Name, Pairs, views};
 use crate::agent::{Running, Security};
-use crate::api::{JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView, TagsAnswer, TagsRequest};
+use crate::api::{
+    ForceLeaveAnswer, ForceLeaveRequest, JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView,
+    TagsAnswer, TagsRequest,
+};
 use crate::selection::Selection;
 use crate::{joining, output};
 
@@ -79,7 +82,7 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
 }
 
 /// What a handler of a changing request takes.
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// `POST /v1/join`
 pub(crate) async fn join(State(running): Agent, body: Body) -> Result<Response, Refusal> {
@@ -107,7 +110,7 @@ pub(super) async fn tags(State(running): Agent, body: Body) -> Result<Response, 
         return Err(Refusal::new(StatusCode::CONFLICT, detail));
     }
     // Of two changes at once, neither loses what the other has set.
-    let _alone = running.changing_tags.lock().await;
+    let _alone = running.changing.lock().await;
     let mut tags = running.cluster.local().tags.clone();
     tags.retain(|key, _| !request.delete.contains(key));
     tags.extend(request.set);
@@ -121,21 +124,35 @@ pub(super) async fn tags(State(running): Agent, body: Body) -> Result<Response, 
 /// `POST /v1/leave`
 pub(crate) async fn leave(State(running): Agent, body: Body) -> Result<Response, Refusal> {
     let body = read(body)?;
-    if !body.is_empty() && !is_empty_object(&body) {
-        return Err(bad_request("a request to leave has no parameters; send {} or nothing"));
-    }
+    no_parameters("leave", &body)?;
     let ending = || Refusal::new(StatusCode::CONFLICT, "the agent is leaving already; wait for it");
     let (reply, answer) = oneshot::channel();
     running.leave.try_send(reply).map_err(|_| ending())?;
     Ok(json(&answer.await.map_err(|_| ending())?))
 }
 
-fn is_empty_object(body: &[u8]) -> bool {
-    serde_json::from_slice(body)
-        .is_ok_and(|object: serde_json::Map<String, serde_json::Value>| object.is_empty())
+/// `POST /v1/force-leave`
+pub(super) async fn force_leave(State(running): Agent, body: Body) -> Result<Response, Refusal> {
+    let ForceLeaveRequest { name } = serde_json::from_slice(&read(body)?)
+        .map_err(|_| bad_request("the body names no member; send {\"name\": \"db-3\"}"))?;
+    if running.cluster.member(&name).is_none() {
+        return Err(unknown(&name));
+    }
+    let conflict = |error: SendError| Refusal::new(StatusCode::CONFLICT, error.to_string());
+    running.cluster.force_leave(&name).await.map_err(conflict)?;
+    Ok(json(&ForceLeaveAnswer { name, state: mingle::State::Left.as_str().to_owned() }))
 }
 
-fn read(body: Body) -> Result<Bytes, Refusal> {
+/// A body that says nothing, of a request that needs nothing said.
+pub(super) fn no_parameters(what: &str, body: &[u8]) -> Result<(), Refusal> {
+    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body);
+    if body.is_empty() || object.is_ok_and(|object| object.is_empty()) {
+        return Ok(());
+    }
+    Err(bad_request(format!("a request to {what} has no parameters; send {{}} or nothing")))
+}
+
+pub(super) fn read(body: Body) -> Result<Bytes, Refusal> {
     body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,

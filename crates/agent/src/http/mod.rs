@@ -7,6 +7,7 @@ mod members;
 mod metrics;
 mod page;
 mod problem;
+mod settings;
 pub(crate) mod views;
 mod watch;
 mod why;
@@ -64,6 +65,9 @@ fn router(running: Arc<Running>) -> Router {
         .route("/v1/tags", post(members::tags))
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
+        .route("/v1/force-leave", post(members::force_leave))
+        .route("/v1/keys", get(settings::keys).post(settings::change_keys))
+        .route("/v1/reload", post(settings::reload))
         .route("/metrics", get(metrics::page))
         .route("/healthz", get(|| ready(health::alive())))
         .route("/readyz", get(health::ready))
@@ -78,14 +82,16 @@ fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "nothing is here; there are /, /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/tags, /metrics, /healthz and /readyz",
+         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys, /v1/reload, /metrics, \
+         /healthz and /readyz",
     )
 }
 
 fn unknown_method() -> Refusal {
     Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "use POST for /v1/join, /v1/leave and /v1/tags, and GET for everything else",
+        "use POST for /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys and /v1/reload, and GET for \
+         /v1/keys and everything else",
     )
 }
 

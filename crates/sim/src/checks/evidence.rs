@@ -41,6 +41,7 @@ pub(super) fn told(
         | Cause::Declared { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
+        | Cause::Forced
         | Cause::Expired => {}
     }
 }
@@ -62,6 +63,7 @@ pub(super) fn refuted(desk: &mut Desk, incarnation: Incarnation, evidence: &Evid
         Cause::ProbeFailed(_)
         | Cause::SuspicionExpired { .. }
         | Cause::Superseded { .. }
+        | Cause::Forced
         | Cause::Expired => false,
     };
     desk.check(Checker::Evidence, heard && refutable, || {
@@ -89,6 +91,7 @@ fn explains(change: Change, member: &Member, evidence: &Evidence) -> bool {
         | Cause::Declared { .. }
         | Cause::Superseded { .. }
         | Cause::Goodbye
+        | Cause::Forced
         | Cause::Expired => false,
     };
     let declared = matches!(cause, Cause::Declared { .. }) && packet;
@@ -109,7 +112,7 @@ fn explains(change: Change, member: &Member, evidence: &Evidence) -> bool {
             let moved = matches!(cause, Cause::Superseded { .. }) && !own;
             declared || moved || (own && matches!(cause, Cause::SuspicionExpired { .. }))
         }
-        Change::Left => goodbye,
+        Change::Left => goodbye || (own && matches!(cause, Cause::Forced)),
         Change::Reaped => own && matches!(cause, Cause::Expired),
     }
 }
