@@ -13,9 +13,10 @@ use tracing::{info, warn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::access::Access;
 use crate::api::LeaveAnswer;
 use crate::cli::{AgentArgs, LogFormat, LogLevel, Profile};
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
@@ -72,7 +73,9 @@ const fn filter(level: LogLevel) -> LevelFilter {
 /// An agent that runs, for all who look at it.
 pub(crate) struct Running {
     pub(crate) cluster: Cluster,
-    pub(crate) http: SocketAddr,
+    pub(crate) http: Place,
+    /// Who may ask there.
+    pub(crate) access: Arc<Access>,
     pub(crate) profile: Profile,
     pub(crate) label: String,
     pub(crate) security: Security,
@@ -103,16 +106,12 @@ pub(crate) enum Security {
 
 impl Running {
     /// An agent with nothing but what every agent has, that only its own process ends.
-    pub(crate) fn new(
-        cluster: Cluster,
-        http: SocketAddr,
-        profile: Profile,
-        security: Security,
-    ) -> Self {
+    pub(crate) fn new(cluster: Cluster, http: Place, profile: Profile, security: Security) -> Self {
         let (leave, _) = mpsc::channel(1);
         Self {
             cluster,
             http,
+            access: Arc::new(Access::loopback()),
             profile,
             label: String::new(),
             security,
@@ -145,7 +144,8 @@ impl Running {
                 )
             })
         });
-        open.into_iter().chain(unwritten).collect()
+        let certificate = self.access.warning(SystemTime::now());
+        open.into_iter().chain(unwritten).chain(certificate).collect()
     }
 }
 
@@ -167,7 +167,8 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
         states_tags: matches!(plan.statement, Statement::Serf(_)),
         changing: tokio::sync::Mutex::new(changing),
         leave,
-        ..Running::new(cluster, listener.address(), plan.profile, security)
+        access: Arc::clone(&plan.access),
+        ..Running::new(cluster, listener.place().clone(), plan.profile, security)
     });
     for warning in running.warnings() {
         warn!("{warning}");
@@ -196,12 +197,17 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
 }
 
 async fn listen(plan: &Plan) -> Result<Connections, Failure> {
-    let Endpoint(address) = plan.http();
-    http::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => taken(plan, "--http", address),
-        kind => Failure::Input(format!(
-            "can't listen on {address}: {kind}; choose another address with --http"
-        )),
+    let place = plan.http();
+    http::bind(&place, Arc::clone(&plan.access)).await.map_err(|error| {
+        match (error.kind(), &place) {
+            (io::ErrorKind::AddrInUse, Place::Address(address)) => taken(plan, "--http", *address),
+            (io::ErrorKind::AddrInUse, Place::Socket(_)) => Failure::Input(format!(
+                "another agent answers at {place}; choose another path with --http"
+            )),
+            (kind, _) => Failure::Input(format!(
+                "can't listen on {place}: {kind}; choose another address with --http"
+            )),
+        }
     })
 }
 

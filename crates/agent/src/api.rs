@@ -117,11 +117,15 @@ pub(crate) struct MissingView {
 }
 
 /// Where the agent listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listening {
     /// UDP and TCP.
     pub(crate) gossip: SocketAddr,
-    pub(crate) http: SocketAddr,
+    /// `ip:port`, or `unix:` and a path.
+    pub(crate) http: String,
+    /// Whether it is by TLS. Older agents had none.
+    #[serde(default)]
+    pub(crate) tls: bool,
 }
 
 /// What `POST /v1/join` takes.

@@ -125,7 +125,7 @@ pub(crate) enum Command {
     Keygen(KeygenArgs),
     /// Make the agent read its settings again, and take over what may change
     ///
-    /// That are log level, tags, seeds (join, retry_join) and keys; the rest needs a restart, and it says so.
+    /// That are log level, tags, seeds (join, retry_join), keys, and HTTP's token and certificate; the rest needs a restart, and it says so.
     /// SIGHUP does the same. When anything is wrong in the settings, nothing changes.
     Reload(ReloadArgs),
     /// Print what makes a shell complete these commands
@@ -159,9 +159,8 @@ pub(crate) struct AgentArgs {
     /// The address that others use to reach this agent [default: the bound one]
     #[arg(long, value_name = "ADDR", env = "MINGLE_ADVERTISE")]
     pub(crate) advertise: Option<String>,
-    /// Where to answer HTTP, on the loopback [default: 127.0.0.1:7374]
-    #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
-    pub(crate) http: Option<String>,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     /// Join this member at the start, or fail: IP, host, host:port, [v6]:port, or srv+NAME for the SRV
     /// records of NAME (repeatable; one that answers is enough)
     #[arg(long, value_name = "ADDR", env = "MINGLE_JOIN", value_delimiter = ',')]
@@ -267,6 +266,41 @@ pub(crate) struct AgentArgs {
     pub(crate) json: bool,
 }
 
+/// How an agent answers HTTP.
+#[derive(Args)]
+pub(crate) struct HttpArgs {
+    /// Where to answer HTTP: IP:PORT, or unix:PATH for a socket that only this user may open; beyond
+    /// the loopback it needs a token and TLS [default: 127.0.0.1:7374]
+    #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
+    pub(crate) http: Option<String>,
+    /// Answer only those who have the token in this file: one line of 16 to 256 characters, which
+    /// not everybody may read
+    #[arg(long, value_name = "FILE", env = "MINGLE_HTTP_TOKEN_FILE")]
+    pub(crate) http_token_file: Option<PathBuf>,
+    /// Answer by TLS, with the certificates of this PEM file
+    #[arg(long, value_name = "FILE", env = "MINGLE_HTTP_TLS_CERT")]
+    pub(crate) http_tls_cert: Option<PathBuf>,
+    /// The private key of the first certificate, in a PEM file which not everybody may read
+    #[arg(long, value_name = "FILE", env = "MINGLE_HTTP_TLS_KEY")]
+    pub(crate) http_tls_key: Option<PathBuf>,
+    /// A name by which the agent may be asked, beside addresses and localhost (repeatable); pages that
+    /// were opened under other names are refused
+    #[arg(long, value_name = "HOST", env = "MINGLE_HTTP_ALLOWED_HOST", value_delimiter = ',')]
+    pub(crate) http_allowed_host: Vec<String>,
+    /// Answer other machines without TLS, in a network that is trusted
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        env = "MINGLE_HTTP_INSECURE"
+    )]
+    pub(crate) http_insecure: bool,
+}
+
 /// What to do with a configuration.
 #[derive(Subcommand)]
 #[command(after_help = "\
@@ -350,7 +384,7 @@ pub(crate) enum LogFormat {
 /// How a command finds the agent.
 #[derive(Args)]
 pub(crate) struct AgentAddress {
-    /// Where the agent answers HTTP
+    /// Where the agent answers HTTP: IP:PORT, https://HOST:PORT or unix:PATH
     #[arg(
         long,
         value_name = "ADDR",
@@ -358,6 +392,24 @@ pub(crate) struct AgentAddress {
         default_value = endpoint::DEFAULT
     )]
     pub(crate) http: String,
+    /// Show the agent the token in this file
+    #[arg(long, value_name = "FILE", env = "MINGLE_HTTP_TOKEN_FILE")]
+    pub(crate) http_token_file: Option<PathBuf>,
+    /// Trust the certificates of this PEM file, and no others
+    #[arg(long, value_name = "FILE", env = "MINGLE_HTTP_CA")]
+    pub(crate) http_ca: Option<PathBuf>,
+    /// Ask agents on other machines without TLS, in a network that is trusted
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+        env = "MINGLE_HTTP_INSECURE"
+    )]
+    pub(crate) http_insecure: bool,
 }
 
 /// Arguments of `mingle demo`.

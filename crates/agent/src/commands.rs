@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::api::{
     Attempt, ForceLeaveAnswer, ForceLeaveRequest, JoinAnswer, JoinRequest, KeyView, KeysRequest,
-    KeysView, LeaveAnswer, MissingView, ReloadAnswer, SelfView, SettingChange, StateFileView,
-    TagsAnswer, TagsRequest, ViewSummary,
+    KeysView, LeaveAnswer, Listening, MissingView, ReloadAnswer, SelfView, SettingChange,
+    StateFileView, TagsAnswer, TagsRequest, ViewSummary,
 };
 use crate::cli::{
     ForceLeaveArgs, InfoArgs, JoinArgs, KeyArgs, KeysCommand, LeaveArgs, ReloadArgs, TagsArgs,
@@ -23,7 +23,7 @@ const AFTER_TALKS: Duration = Duration::from_secs(65);
 
 /// `mingle join`
 pub(crate) fn join(args: JoinArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AFTER_TALKS)?;
+    let client = Client::new(&args.agent, AFTER_TALKS)?;
     let answer: JoinAnswer = client.post("/v1/join", JoinRequest { addresses: args.addresses })?;
     output::print(&if args.json { output::json(&answer) } else { attempts(&answer.attempts) })?;
     if answer.joined {
@@ -53,7 +53,7 @@ pub(crate) fn attempts(attempts: &[Attempt]) -> String {
 
 /// `mingle leave`
 pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AFTER_TALKS)?;
+    let client = Client::new(&args.agent, AFTER_TALKS)?;
     let answer: LeaveAnswer = client.post("/v1/leave", serde_json::json!({}))?;
     if args.json {
         output::print(&output::json(&answer))?;
@@ -79,7 +79,7 @@ pub(crate) fn leave(args: &LeaveArgs) -> Result<(), Failure> {
 
 /// `mingle force-leave`
 pub(crate) fn force_leave(args: ForceLeaveArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let request = ForceLeaveRequest { name: args.name };
     let answer: ForceLeaveAnswer = client.post("/v1/force-leave", request)?;
     output::print(&if args.json {
@@ -101,7 +101,7 @@ pub(crate) fn keys(command: KeysCommand) -> Result<(), Failure> {
             (Some(KeysRequest::Remove(given(key)?)), keys)
         }
     };
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let view: KeysView = match &request {
         None => client.get("/v1/keys")?,
         Some(request) => client.post("/v1/keys", request)?,
@@ -149,7 +149,7 @@ fn keys_text(view: &KeysView) -> String {
 
 /// `mingle reload`
 pub(crate) fn reload(args: &ReloadArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let answer: ReloadAnswer = client.post("/v1/reload", serde_json::json!({}))?;
     let line = |change: &SettingChange| {
         let SettingChange { setting, from, to, applied } = change;
@@ -166,7 +166,7 @@ pub(crate) fn reload(args: &ReloadArgs) -> Result<(), Failure> {
 /// `mingle tags`
 pub(crate) fn tags(args: &TagsArgs) -> Result<(), Failure> {
     let set = plan::tags("--set", &args.set)?;
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let tags = if set.is_empty() && args.delete.is_empty() {
         client.get::<SelfView>("/v1/self")?.tags
     } else {
@@ -179,7 +179,7 @@ pub(crate) fn tags(args: &TagsArgs) -> Result<(), Failure> {
 
 /// `mingle info`
 pub(crate) fn info(args: &InfoArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let view: SelfView = client.get("/v1/self")?;
     output::print(&if args.json { output::json(&view) } else { info_text(&view) })
 }
@@ -192,7 +192,7 @@ fn info_text(view: &SelfView) -> String {
         ("version", escape(&view.version)),
         ("address", view.address.to_string()),
         ("gossip", format!("{} (UDP and TCP)", view.listening.gossip)),
-        ("http", format!("http://{}", view.listening.http)),
+        ("http", http(&view.listening)),
         ("state", format!("{}, incarnation {}", escape(&view.state), view.incarnation)),
         ("health", format!("{} ({health})", view.health)),
         (
@@ -227,6 +227,15 @@ fn info_text(view: &SelfView) -> String {
         let _ = writeln!(text, "{:<10}  {}", "warning", escape(warning));
     }
     text
+}
+
+fn http(listening: &Listening) -> String {
+    let place = escape(&listening.http);
+    match (place.starts_with("unix:"), listening.tls) {
+        (true, _) => place,
+        (false, true) => format!("https://{place}"),
+        (false, false) => format!("http://{place}"),
+    }
 }
 
 fn agreement(view: &ViewSummary) -> String {

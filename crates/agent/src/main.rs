@@ -1,6 +1,7 @@
 //! `mingle`: an agent that makes a machine a member of a cluster, and the commands that ask it.
 
 mod about;
+mod access;
 mod agent;
 mod api;
 mod cli;

@@ -14,7 +14,7 @@ use crate::selection::Selection;
 pub(crate) fn members(args: &MembersArgs) -> Result<(), Failure> {
     let pairs = pairs(args);
     let selection = Selection::new(pairs.iter().copied()).map_err(Failure::Input)?;
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     if args.watch {
         return watch(&client, args, &selection);
     }

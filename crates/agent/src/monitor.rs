@@ -7,7 +7,7 @@ use crate::output::{self, Reader, escape};
 
 /// `mingle monitor`: a line for each decision of the agent, as it makes it.
 pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     for happening in client.watch()? {
         let line = match happening? {
             Happening::Snapshot(snapshot) if !args.json => beginning(&snapshot),

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mingle::{Advertise, BindAddress, Builder, Cluster, Config, Delegate, Keyring};
 
+use crate::access::Access;
 use crate::cli::{AgentArgs, Application, Profile};
-use crate::endpoint::{self, Endpoint};
+use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::{joining, keys};
 
@@ -14,8 +16,10 @@ pub(crate) struct Plan {
     /// `None` when nobody chose one.
     pub(crate) bind: Option<BindAddress>,
     pub(crate) advertise: Option<Advertise>,
-    /// `None` when nobody chose one.
-    pub(crate) http: Option<Endpoint>,
+    /// Where it answers HTTP; `None` when nobody chose.
+    pub(crate) http: Option<Place>,
+    /// Who may ask there.
+    pub(crate) access: Arc<Access>,
     pub(crate) join: Vec<String>,
     pub(crate) retry_join: Vec<String>,
     pub(crate) statement: Statement,
@@ -61,7 +65,10 @@ impl Plan {
         for address in args.join.iter().chain(&args.retry_join) {
             joining::check(address)?;
         }
+        let http = args.http.http.as_deref().map(str::parse).transpose()?;
         Ok(Self {
+            access: Arc::new(Access::new(&args.http, http.as_ref().unwrap_or(&default_http()))?),
+            http,
             name: args.name.clone().map_or_else(host_name, Ok)?,
             bind: args.bind.as_deref().map(|text| text.parse().map_err(input)).transpose()?,
             advertise: args
@@ -69,7 +76,6 @@ impl Plan {
                 .as_deref()
                 .map(|text| text.parse().map_err(input))
                 .transpose()?,
-            http: args.http.as_deref().map(str::parse).transpose()?,
             join: args.join.clone(),
             retry_join: args.retry_join.clone(),
             statement: statement(args)?,
@@ -93,8 +99,8 @@ impl Plan {
         self.bind.unwrap_or_else(|| DEFAULT_BIND.parse().expect("it is an address"))
     }
 
-    pub(crate) fn http(&self) -> Endpoint {
-        self.http.unwrap_or_else(|| endpoint::DEFAULT.parse().expect("it is an address"))
+    pub(crate) fn http(&self) -> Place {
+        self.http.clone().unwrap_or_else(default_http)
     }
 
     /// The node that it describes.
@@ -130,6 +136,10 @@ impl Plan {
             None => builder,
         }
     }
+}
+
+fn default_http() -> Place {
+    endpoint::DEFAULT.parse().expect("it is an address")
 }
 
 fn input(error: impl std::error::Error) -> Failure {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::access::Reach;
 use crate::agent::{Running, Security};
 use crate::cli::Profile;
-use crate::endpoint::next_port;
+use crate::endpoint::{Place, next_port};
 use crate::output::{escape, json_line};
 use crate::size;
 
@@ -18,7 +19,7 @@ pub(crate) fn json(running: &Running) -> String {
         name: cluster.name(),
         address: cluster.local().address,
         gossip: cluster.local_addr(),
-        http: running.http,
+        http: running.http.to_string(),
         encrypted: running.security == Security::Encrypted,
         recording: running.recording.as_ref().map(|to| to.folder.as_path()),
         state_file: cluster.state_file().map(|file| file.path),
@@ -32,7 +33,7 @@ struct Ready<'a> {
     name: &'a str,
     address: SocketAddr,
     gossip: SocketAddr,
-    http: SocketAddr,
+    http: String,
     encrypted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<&'a Path>,
@@ -52,7 +53,7 @@ pub(crate) fn text(running: &Running) -> String {
     };
     let mut text = format!("mingle {}: {name} is ready\n", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "  gossip  {gossip} (UDP and TCP, {reach})");
-    let _ = writeln!(text, "  HTTP    http://{} (this machine only)", running.http);
+    let _ = writeln!(text, "  HTTP    {}", http(running));
     if let Some(file) = cluster.state_file() {
         let path = escape(&file.path.to_string_lossy());
         let _ = writeln!(text, "  state   {path} (incarnation and members, over restarts)");
@@ -86,14 +87,30 @@ pub(crate) fn text(running: &Running) -> String {
     text
 }
 
+/// Where it answers HTTP, and whom.
+fn http(running: &Running) -> String {
+    let place = escape(&running.http.to_string());
+    let is_secure = running.access.tls().is_some();
+    match running.access.reach {
+        Reach::Socket => format!("{place} (this user only)"),
+        Reach::Loopback if is_secure => format!("https://{place} (this machine only)"),
+        Reach::Loopback => format!("http://{place} (this machine only)"),
+        Reach::Network if is_secure => format!("https://{place} (with the token)"),
+        Reach::Network => format!("http://{place} (with the token, NOT ENCRYPTED)"),
+    }
+}
+
 /// A command that starts a second agent on this machine.
 fn neighbour(running: &Running) -> String {
     let gossip = running.cluster.local_addr();
     let name = if running.cluster.name() == "b" { "c" } else { "b" };
+    let http = match &running.http {
+        Place::Address(address) => Place::Address(next_port(*address)).to_string(),
+        Place::Socket(_) => "127.0.0.1:0".to_owned(),
+    };
     format!(
-        "mingle agent --name {name} --bind {} --http {} --join {gossip}{}",
+        "mingle agent --name {name} --bind {} --http {http} --join {gossip}{}",
         next_port(gossip),
-        next_port(running.http),
         alike(running)
     )
 }

@@ -54,6 +54,8 @@ pub(crate) async fn reload(running: &Running) -> Result<ReloadAnswer, Failure> {
     let mut changes = differences(&source.held, &texts);
     let keyring = keyring(running, &plan);
     let is_new = |setting| changes.iter().any(|change| change.setting == setting);
+    // Secrets were checked for the place that the settings name: they count only while it is the same.
+    let keeps_place = !is_new("http") && !is_new("http_insecure");
     if is_new("tag")
         && let Statement::Serf(tags) = &plan.statement
         && running.states_tags
@@ -72,11 +74,15 @@ pub(crate) async fn reload(running: &Running) -> Result<ReloadAnswer, Failure> {
     if running.security == Security::Encrypted {
         changing.keyring_file = args.keyring_file;
     }
+    if keeps_place {
+        running.access.take_over(&plan.access);
+    }
     set_level(args.log_level);
     for change in &mut changes {
         change.applied |= match change.setting.as_str() {
             "tag" => running.states_tags,
             "join" | "retry_join" | "log_level" => true,
+            "http_token_file" | "http_tls_cert" | "http_tls_key" => keeps_place,
             "encrypt" | "keyring_file" => {
                 running.security == Security::Encrypted && plan.keyring.is_some()
             }

@@ -11,7 +11,7 @@ use crate::output::{self, escape, printable};
 
 /// `mingle why`
 pub(crate) fn why(args: &WhyArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => client.get::<SelfView>("/v1/self")?.name,

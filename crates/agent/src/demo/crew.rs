@@ -7,8 +7,10 @@ use mingle::{Change, Cluster, Config, Decided, Item, State, Stats};
 use tokio::sync::mpsc;
 
 use super::link::{Cuts, Link};
+use crate::access::Access;
 use crate::agent::{Running, Security};
 use crate::cli::Profile;
+use crate::endpoint::Place;
 use crate::exit::Failure;
 use crate::http::{self, Server};
 
@@ -30,7 +32,7 @@ pub(super) struct Agent {
 
 pub(super) struct Live {
     pub(super) cluster: Cluster,
-    pub(super) http: SocketAddr,
+    pub(super) http: Place,
     server: Server,
 }
 
@@ -122,8 +124,9 @@ impl Crew {
 async fn start(name: &str, seed: Option<SocketAddr>, cuts: Cuts) -> Result<Live, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::No(format!("{name} can't start: {error}"));
-    let loopback = (Ipv4Addr::LOCALHOST, 0);
-    let listener = http::bind(loopback.into()).await.map_err(|error| failed(&error))?;
+    let place = Place::Address((Ipv4Addr::LOCALHOST, 0).into());
+    let access = Arc::new(Access::loopback());
+    let listener = http::bind(&place, access).await.map_err(|error| failed(&error))?;
     let bind = "127.0.0.1:0".parse().expect("it is an address");
     let net = NetTransport::bind(bind).await.map_err(|error| failed(&error))?;
     let builder = Cluster::builder(name).config(Config::local()).join(seed);
@@ -131,8 +134,8 @@ async fn start(name: &str, seed: Option<SocketAddr>, cuts: Cuts) -> Result<Live,
     if seed.is_some() && tokio::time::timeout(JOIN, cluster.joined()).await != Ok(true) {
         return Err(failed(&"nobody of the others answers"));
     }
-    let http = listener.address();
-    let running = Running::new(cluster.clone(), http, Profile::Local, Security::Loopback);
+    let http = listener.place().clone();
+    let running = Running::new(cluster.clone(), http.clone(), Profile::Local, Security::Loopback);
     let server = Server::start(listener, Arc::new(running));
     Ok(Live { cluster, http, server })
 }

@@ -150,7 +150,7 @@ pub(super) async fn costs(crew: &Crew, stage: &Stage) -> Result<(), Failure> {
 pub(super) fn places(crew: &Crew, stage: &Stage) -> Result<(), Failure> {
     stage.act("the agents go on until Ctrl-C; ask them")?;
     for live in crew.live() {
-        let (name, http) = (live.cluster.name(), live.http);
+        let (name, http) = (live.cluster.name(), &live.http);
         stage.say(&format!("{name}: mingle members --http {http}, http://{http}/"))?;
     }
     Ok(())

@@ -1,5 +1,4 @@
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -7,17 +6,27 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::stream::{Stream, Tls};
+use crate::access::Access;
+use crate::endpoint::Place;
 use crate::feed::MAX_WATCHERS;
 
 /// Takes connections, a bounded number at a time; further ones wait in the system's queue.
 pub(crate) struct Connections {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listening,
+    place: Place,
+    access: Arc<Access>,
     room: Arc<Semaphore>,
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(super::socket::Socket),
 }
 
 /// Most connections at a time.
@@ -26,37 +35,63 @@ const MAX_CONNECTIONS: usize = 64 + MAX_WATCHERS;
 const MAX_REST: Duration = Duration::from_secs(75);
 
 /// Listens for HTTP; nothing is answered yet.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<Connections> {
-    let listener = TcpListener::bind(address).await?;
-    let address = listener.local_addr()?;
-    Ok(Connections { listener, address, room: Arc::new(Semaphore::new(MAX_CONNECTIONS)) })
+pub(crate) async fn bind(place: &Place, access: Arc<Access>) -> io::Result<Connections> {
+    let (listener, place) = match place {
+        Place::Address(address) => {
+            let listener = TcpListener::bind(address).await?;
+            let place = Place::Address(listener.local_addr()?);
+            (Listening::Tcp(listener), place)
+        }
+        #[cfg(unix)]
+        Place::Socket(path) => {
+            (Listening::Unix(super::socket::Socket::bind(path).await?), place.clone())
+        }
+        #[cfg(not(unix))]
+        Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    Ok(Connections { listener, place, access, room })
 }
 
 impl Connections {
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    async fn next(&mut self) -> Stream {
+        match &mut self.listener {
+            Listening::Tcp(listener) => {
+                let (stream, _) = Listener::accept(listener).await;
+                match self.access.tls() {
+                    Some(config) => Stream::Tls(Tls::new(config, stream)),
+                    None => Stream::Tcp(stream),
+                }
+            }
+            #[cfg(unix)]
+            Listening::Unix(socket) => Stream::Unix(socket.accept().await),
+        }
     }
 }
 
 impl Listener for Connections {
     type Io = Connection;
-    type Addr = SocketAddr;
+    type Addr = ();
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, ()) {
         let room = Arc::clone(&self.room);
         let room = room.acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, from) = Listener::accept(&mut self.listener).await;
-        (Connection { stream, rest: Box::pin(sleep(MAX_REST)), _room: room }, from)
+        let stream = self.next().await;
+        (Connection { stream, rest: Box::pin(sleep(MAX_REST)), _room: room }, ())
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+    fn local_addr(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// A connection that ends when nothing has moved on it for [`MAX_REST`].
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     rest: Pin<Box<Sleep>>,
     _room: OwnedSemaphorePermit,
 }

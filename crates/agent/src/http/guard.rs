@@ -1,19 +1,21 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::Agent;
 use super::problem::Refusal;
+use crate::access::{Access, Reach};
 
 /// How long a request may take.
 const MAX_TIME: Duration = Duration::from_secs(60);
 
-/// Lets through what comes from this machine on purpose, and bounds how long it takes.
-pub(crate) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match check(request.method(), request.headers()) {
+/// Lets through what comes on purpose from who may ask, and bounds how long it takes.
+pub(super) async fn guard(State(running): Agent, request: Request, next: Next) -> Response {
+    let mut response = match check(&running.access, &request) {
         Err(refusal) => refusal.into_response(),
         Ok(()) => {
             let answer = tokio::time::timeout(MAX_TIME, next.run(request)).await;
@@ -23,28 +25,48 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
             })
         }
     };
+    let is_challenged = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if is_challenged {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
     response
 }
+
+/// Browsers ask for a password upon this, and show it from then on.
+const CHALLENGE: &str = "Basic realm=\"mingle\", charset=\"UTF-8\"";
 
 /// Which site a browser says that a page belongs to.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A page of another site, opened in a browser on this machine, can send requests here. It can't
-/// choose these headers: `Host` gives away a name that was pointed at the loopback, `Origin` and
-/// `Sec-Fetch-Site` where the page is from, and `Content-Type` can't be JSON without asking first.
-fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+/// What supervisors ask, who have no token.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+/// A page of another site, opened in a browser that reaches the agent, can send requests here, with a
+/// token that the browser knows. It can't choose these headers: `Host` gives away a name that was
+/// pointed at the agent, `Origin` and `Sec-Fetch-Site` where the page is from, and `Content-Type` can't
+/// be JSON without asking first.
+fn check(access: &Access, request: &Request) -> Result<(), Refusal> {
+    let (method, headers) = (request.method(), request.headers());
     let forbid = |detail: &str| Err(Refusal::new(StatusCode::FORBIDDEN, detail));
     let host = only(headers, &header::HOST)?;
-    if !host.is_some_and(is_loopback) {
-        return forbid("the Host is not the loopback; ask 127.0.0.1, [::1] or localhost");
+    if !host.is_some_and(|host| is_ours(host, access)) {
+        return forbid(
+            "the Host is not this agent's; ask by an address or localhost, or allow the name with \
+             --http-allowed-host",
+        );
     }
     let origin = only(headers, &header::ORIGIN)?;
-    let own = origin.and_then(|origin| origin.strip_prefix("http://"));
-    if origin.is_some() && own != host {
+    if origin.is_some() && own(origin, access) != host {
         return forbid("the Origin is another site; ask without one");
+    }
+    let is_open = OPEN.contains(&request.uri().path());
+    if !is_open && !access.admits(only(headers, &header::AUTHORIZATION)?) {
+        let detail = "the token is missing or another one; give it as \"Authorization: Bearer TOKEN\", \
+                      or as a password with any name";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, detail));
     }
     if method.is_safe() {
         return Ok(());
@@ -57,6 +79,18 @@ fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     Ok(())
+}
+
+/// The host of an `Origin` that may be this agent's page.
+fn own<'a>(origin: Option<&'a str>, access: &Access) -> Option<&'a str> {
+    let origin = origin?;
+    let secure = origin.strip_prefix("https://");
+    match (access.tls().is_some(), access.reach) {
+        (true, _) => secure,
+        // Whatever is in front may speak TLS for us.
+        (false, Reach::Network) => secure.or_else(|| origin.strip_prefix("http://")),
+        (false, Reach::Loopback | Reach::Socket) => origin.strip_prefix("http://"),
+    }
 }
 
 /// A header that may stand there once.
@@ -72,21 +106,27 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     }
 }
 
-/// Whether a `Host` names this machine's loopback, with a port or without.
-fn is_loopback(host: &str) -> bool {
+/// Whether a `Host`, with a port or without, can be no name that somebody else has pointed at this agent.
+fn is_ours(host: &str, access: &Access) -> bool {
+    let is_ours = |ip: IpAddr| match access.reach {
+        Reach::Loopback | Reach::Socket => ip.to_canonical().is_loopback(),
+        // An address is no name.
+        Reach::Network => true,
+    };
     if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().to_canonical().is_loopback();
+        return is_ours(address.ip());
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return ip.to_canonical().is_loopback();
+        return is_ours(ip);
     }
     let name = match host.split_once(':') {
         Some((name, port)) if port.parse::<u16>().is_ok() => name,
         Some(_) => return false,
         None => host,
     };
-    name.eq_ignore_ascii_case("localhost")
+    let mut allowed = access.hosts.iter().map(String::as_str).chain(["localhost"]);
+    allowed.any(|allowed| name.eq_ignore_ascii_case(allowed))
 }
 
 /// Whether a `Content-Type` is JSON, whatever its parameters.
@@ -97,15 +137,26 @@ fn is_json(content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Method;
+
     use super::*;
 
     /// The status that the headers are refused with.
     fn refused(method: &Method, headers: &[(&'static str, &str)]) -> Option<u16> {
-        let mut all = HeaderMap::new();
+        refused_by(&Access::loopback(), method, headers)
+    }
+
+    fn refused_by(
+        access: &Access,
+        method: &Method,
+        headers: &[(&'static str, &str)],
+    ) -> Option<u16> {
+        let mut request = Request::default();
+        *request.method_mut() = method.clone();
         for (name, value) in headers {
-            all.append(HeaderName::from_static(name), value.parse().unwrap());
+            request.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        check(method, &all).err().map(|refusal| refusal.into_response().status().as_u16())
+        check(access, &request).err().map(|refusal| refusal.into_response().status().as_u16())
     }
 
     const HOST: (&str, &str) = ("host", "127.0.0.1:7374");

@@ -74,7 +74,11 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
         encrypted: running.security == Security::Encrypted,
         label: Some(running.label.clone()).filter(|label| !label.is_empty()),
         profile: running.profile.as_str().to_owned(),
-        listening: Listening { gossip: running.cluster.local_addr(), http: running.http },
+        listening: Listening {
+            gossip: running.cluster.local_addr(),
+            http: running.http.to_string(),
+            tls: running.access.tls().is_some(),
+        },
         state_file: running.cluster.state_file().as_ref().map(views::state_file),
         uptime_seconds: running.started.elapsed().as_secs(),
         warnings: running.warnings(),

@@ -8,6 +8,9 @@ mod metrics;
 mod page;
 mod problem;
 mod settings;
+#[cfg(unix)]
+mod socket;
+mod stream;
 pub(crate) mod views;
 mod watch;
 mod why;
@@ -20,7 +23,7 @@ use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -74,7 +77,7 @@ fn router(running: Arc<Running>) -> Router {
         .fallback(|| ready(unknown_path()))
         .method_not_allowed_fallback(|| ready(unknown_method()))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(guard::guard))
+        .layer(from_fn_with_state(Arc::clone(&running), guard::guard))
         .with_state(running)
 }
 

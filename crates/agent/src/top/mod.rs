@@ -22,7 +22,7 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
         let detail = "top draws on a terminal; for a pipe there is \"mingle members --watch\"";
         return Err(Failure::Input(detail.to_owned()));
     }
-    let client = Client::new(&args.agent.http, AT_ONCE)?;
+    let client = Client::new(&args.agent, AT_ONCE)?;
     let happenings = client.watch()?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {

@@ -37,7 +37,7 @@ fn leave_is_seen_as_left_and_ends_the_agent() {
     assert_eq!(answer["confirmed"], serde_json::json!(["a"]), "{answer}");
     assert_eq!(b.exit_code(), Some(0));
     a.wait_for_state("b", "left");
-    let http = b.http.to_string();
+    let http = b.http.clone();
     run_refused(&["leave", "--http", &http], 3);
 }
 
@@ -77,7 +77,7 @@ fn join_says_what_happened_at_each_address() {
     assert!(lines[1].starts_with("127.0.0.1:1: can't reach it"), "{text}");
     a.wait_for_state("b", "alive");
 
-    let http = b.http.to_string();
+    let http = b.http.clone();
     let args = ["join", "127.0.0.1:1", "--json", "--http", &http];
     let output = run(&args);
     sentence(&args, &output, 1);

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::process::{Agent, mingle, run_refused, wait};
 
 fn refused(agent: &Agent, args: &[&str]) -> String {
-    run_refused(&[args, &["--http", &agent.http.to_string()]].concat(), 1)
+    run_refused(&[args, &["--http", &agent.http]].concat(), 1)
 }
 
 fn text(path: &Path) -> &str {
@@ -53,7 +53,7 @@ fn a_key_changes_while_agents_run_and_is_kept() {
     let new = String::from_utf8(mingle(&["keygen", "--bytes", "16"]).output().unwrap().stdout);
     let new = new.unwrap();
     for agent in [&a, &b] {
-        let http = agent.http.to_string();
+        let http = agent.http.clone();
         let mut install = mingle(&["keys", "install", "-", "--http", &http]);
         let mut child = install.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(new.as_bytes()).unwrap();

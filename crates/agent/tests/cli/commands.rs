@@ -8,7 +8,7 @@ use crate::process::{Agent, free, mingle, run, run_fine, run_refused, wait};
 #[test]
 fn a_closed_stdout_is_no_failure() {
     let a = Agent::start("a", &[]);
-    let http = a.http.to_string();
+    let http = a.http.clone();
     let commands: [&[&str]; 6] = [
         &["why", "--http", &http],
         &["members", "--http", &http],
@@ -69,14 +69,14 @@ fn tags_change_while_the_agent_runs() {
     wait("b sees the new tags", || {
         b.ask(&["members", "--tag", "role=db", "--tag", "rack=[0-9]"]).lines().count() == 2
     });
-    let http = a.http.to_string();
+    let http = a.http.clone();
     let huge = format!("x={}", "y".repeat(600));
     let sentence = run_refused(&["tags", "--set", &huge, "--http", &http], 1);
     assert!(sentence.contains("512"), "{sentence}");
     run_refused(&["tags", "--set", "role", "--http", &http], 2);
     assert_eq!(a.ask(&["tags"]), "rack=7\nrole=db\n");
     let bare = Agent::start("bare", &["--delegate", "none"]);
-    run_refused(&["tags", "--set", "a=b", "--http", &bare.http.to_string()], 1);
+    run_refused(&["tags", "--set", "a=b", "--http", &bare.http], 1);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_program_describes_itself() {
 
 /// Runs a command that goes on until the agent leaves, and gives what it has printed.
 fn follow(agent: &Agent, args: &[&str], meanwhile: impl FnOnce()) -> String {
-    let http = agent.http.to_string();
+    let http = agent.http.clone();
     let command = [args, &["--http", &http]].concat();
     let mut child = mingle(&command).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -133,7 +133,7 @@ fn members_are_watched_until_the_agent_ends() {
 #[test]
 fn a_watch_ends_when_nobody_reads_it_and_fails_when_the_agent_is_killed() {
     let mut a = Agent::start("a", &[]);
-    let http = a.http.to_string();
+    let http = a.http.clone();
     let watch = || mingle(&["members", "--watch", "--http", &http]);
     let mut unread = watch().stdout(Stdio::piped()).spawn().unwrap();
     let mut read = watch().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -151,7 +151,7 @@ fn a_watch_ends_when_nobody_reads_it_and_fails_when_the_agent_is_killed() {
 #[test]
 fn the_variable_finds_the_agent() {
     let a = Agent::start("a", &[]);
-    let output = mingle(&["info"]).env("MINGLE_HTTP", a.http.to_string()).output().unwrap();
+    let output = mingle(&["info"]).env("MINGLE_HTTP", a.http.clone()).output().unwrap();
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("name        a\n"));
 }
 

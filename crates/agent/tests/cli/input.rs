@@ -67,7 +67,7 @@ fn labels_and_tags_are_bounded() {
 fn addresses_that_are_taken_come_with_another_one() {
     let a = Agent::start("a", &[]);
     refused(&["--bind", &a.gossip()], "choose another port, as --bind 127.0.0.1:");
-    refused(&["--http", &a.http.to_string()], "choose another port, as --http 127.0.0.1:");
+    refused(&["--http", &a.http], "choose another port, as --http 127.0.0.1:");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn addresses_that_are_none_are_refused() {
     refused(&["--advertise", "example.org"], "10.0.0.1:7946");
     refused(&["--advertise", "0.0.0.0:7946"], "give a specific IP");
     refused(&["--http", "0.0.0.0:8080"], "use --http 127.0.0.1:8080");
-    refused(&["--http", "example.org:80"], "write a loopback IP");
+    refused(&["--http", "example.org:80"], "write an IP and a port");
     run_refused(&["members", "--http", "10.0.0.1:7374"], 2);
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Agent {
     child: Child,
     stderr: Receiver<String>,
     pub(crate) ready: Value,
-    pub(crate) http: SocketAddr,
+    pub(crate) http: String,
 }
 
 impl Agent {
@@ -64,11 +64,12 @@ impl Agent {
     }
 
     pub(crate) fn start_as(name: &str, profile: &str, args: &[&str]) -> Self {
-        let places = ["--http", "127.0.0.1:0", "--profile", profile, "--json"];
         let mut command = mingle(&["agent", "--name", name]);
-        command.args(places).args(args);
-        if !args.contains(&"--bind") {
-            command.args(["--bind", "127.0.0.1:0"]);
+        command.args(["--profile", profile, "--json"]).args(args);
+        for place in ["--bind", "--http"] {
+            if !args.contains(&place) {
+                command.args([place, "127.0.0.1:0"]);
+            }
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
@@ -78,7 +79,7 @@ impl Agent {
             panic!("{name} is not ready: {:?}", stderr.iter().collect::<Vec<_>>());
         };
         let ready: Value = serde_json::from_str(&ready).unwrap();
-        let http = ready["http"].as_str().unwrap().parse().unwrap();
+        let http = ready["http"].as_str().unwrap().to_owned();
         Self { child, stderr, ready, http }
     }
 
@@ -89,7 +90,7 @@ impl Agent {
 
     /// What a command of the program prints about it.
     pub(crate) fn ask(&self, args: &[&str]) -> String {
-        run_fine(&[args, &["--http", &self.http.to_string()]].concat())
+        run_fine(&[args, &["--http", &self.http]].concat())
     }
 
     /// One member's state in its view.
@@ -139,7 +140,7 @@ impl Agent {
 
     /// Sends a request as it is, and gives the whole response.
     pub(crate) fn request(&self, head: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(self.http).unwrap();
+        let mut stream = TcpStream::connect(&self.http).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let length = body.len();
         let request =

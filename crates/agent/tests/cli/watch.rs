@@ -19,7 +19,7 @@ struct Event {
 
 impl Events {
     fn open(agent: &Agent, headers: &str) -> Self {
-        let mut stream = TcpStream::connect(agent.http).unwrap();
+        let mut stream = TcpStream::connect(&agent.http).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let request = format!("GET /v1/watch HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).unwrap();

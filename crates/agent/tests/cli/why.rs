@@ -71,7 +71,7 @@ fn a_member_that_left_said_goodbye() {
 #[test]
 fn of_an_unknown_name_the_answer_is_no() {
     let a = Agent::start("a", &[]);
-    let http = a.http.to_string();
+    let http = a.http.clone();
     let sentence = run_refused(&["why", "nobody", "--http", &http], 1);
     assert!(sentence.contains("nothing is known of \"nobody\""), "{sentence}");
     let response = a.request("GET /v1/members/nobody/why HTTP/1.1\r\nHost: localhost", "");

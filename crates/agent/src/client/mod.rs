@@ -1,21 +1,31 @@
+#[cfg(unix)]
+mod socket;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::Response;
-use ureq::{Agent, Body, Error};
+use tokio_rustls::rustls::{self, crypto::ring};
+use ureq::http::{Response, header};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Error, RequestBuilder};
 
+use crate::access::{self, Token};
 use crate::api::{ChangeEvent, DecisionView, GapEvent, Problem, SnapshotEvent, StatusEvent};
-use crate::endpoint::Endpoint;
+use crate::cli::AgentAddress;
+use crate::endpoint::{Plaintext, Target};
 use crate::exit::Failure;
 use crate::output::escape;
 
 /// Asks the agent that runs on this machine.
 pub(crate) struct Client {
     http: Agent,
-    endpoint: Endpoint,
+    target: Target,
+    authorization: Option<String>,
     timeout: Duration,
 }
 
@@ -72,25 +82,84 @@ fn happening(kind: &str, data: &str) -> serde_json::Result<Happening> {
     })
 }
 
+/// Whether the two could not agree on a secure connection.
+fn is_of_tls(error: &Error) -> bool {
+    match error {
+        Error::Tls(_) | Error::Rustls(_) => true,
+        Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()),
+        _ => false,
+    }
+}
+
+/// Trusts the certificates of a file, and no others.
+fn trust(path: &Path) -> Result<TlsConfig, Failure> {
+    let certificates = access::certificates(path)?;
+    let certificates =
+        certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    let roots: Vec<_> = certificates.collect();
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::from(roots))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build())
+}
+
 /// Above what the largest table of members takes.
 const MAX_ANSWER: u64 = 1 << 30;
 
 impl Client {
     /// Gives up on each request after `timeout`.
-    pub(crate) fn new(http: &str, timeout: Duration) -> Result<Self, Failure> {
-        let endpoint = http.parse()?;
+    pub(crate) fn new(agent: &AgentAddress, timeout: Duration) -> Result<Self, Failure> {
+        let plaintext = if agent.http_insecure { Plaintext::Anywhere } else { Plaintext::Here };
+        let target = Target::parse(&agent.http, plaintext)?;
+        let authorization = agent.http_token_file.as_deref().map(Token::read).transpose()?;
         let config = Agent::config_builder()
             .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            .proxy(None)
-            .build();
-        Ok(Self { http: config.into(), endpoint, timeout })
+            .proxy(None);
+        let trust = agent.http_ca.as_deref().map(trust).transpose()?;
+        let config = match trust {
+            Some(trust) => config.tls_config(trust).build(),
+            None if matches!(&target, Target::Url(url) if url.starts_with("https:")) => {
+                return Err(Failure::Input(format!(
+                    "{target} shows a certificate, and nothing says which ones to trust; give \
+                     --http-ca or MINGLE_HTTP_CA"
+                )));
+            }
+            None => config.build(),
+        };
+        let http = match &target {
+            Target::Url(_) => config.into(),
+            #[cfg(unix)]
+            Target::Socket(path) => socket::agent(config, path),
+            #[cfg(not(unix))]
+            Target::Socket(_) => {
+                return Err(Failure::Input(format!(
+                    "{target}: no unix sockets here; use an address"
+                )));
+            }
+        };
+        let authorization = authorization.map(|token| token.header());
+        Ok(Self { http, target, authorization, timeout })
+    }
+
+    fn url(&self, path: &str) -> String {
+        match &self.target {
+            Target::Url(url) => format!("{url}{path}"),
+            Target::Socket(_) => format!("http://127.0.0.1{path}"),
+        }
+    }
+
+    /// Shows the token, if there is one.
+    fn with_token<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        }
     }
 
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let url = format!("{}{path}", self.endpoint);
-        self.answer(self.http.get(&url).call())
+        self.answer(self.with_token(self.http.get(self.url(path))).call())
     }
 
     /// The same of a path with a query.
@@ -99,16 +168,16 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let url = format!("{}{path}", self.endpoint);
-        self.answer(self.http.get(&url).query_pairs(query.iter().copied()).call())
+        let request = self.with_token(self.http.get(self.url(path)));
+        self.answer(request.query_pairs(query.iter().copied()).call())
     }
 
     /// What happens from now on, until the agent ends.
     pub(crate) fn watch(
         &self,
     ) -> Result<impl Iterator<Item = Result<Happening, Failure>> + use<>, Failure> {
-        let url = format!("{}/v1/watch", self.endpoint);
-        let request = self.http.get(&url).config().timeout_global(None);
+        let request = self.with_token(self.http.get(self.url("/v1/watch")));
+        let request = request.config().timeout_global(None);
         let request = request.timeout_recv_response(Some(self.timeout)).build();
         let response = request.call().map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
@@ -119,8 +188,7 @@ impl Client {
 
     /// The agent went away without a word.
     pub(crate) fn lost(&self) -> Failure {
-        let endpoint = self.endpoint;
-        Failure::Unreachable(format!("the agent at {endpoint} has gone: see its log"))
+        Failure::Unreachable(format!("the agent at {} has gone: see its log", self.target))
     }
 
     pub(crate) fn post<T: DeserializeOwned>(
@@ -128,8 +196,7 @@ impl Client {
         path: &str,
         body: impl Serialize,
     ) -> Result<T, Failure> {
-        let url = format!("{}{path}", self.endpoint);
-        self.answer(self.http.post(&url).send_json(body))
+        self.answer(self.with_token(self.http.post(self.url(path))).send_json(body))
     }
 
     fn answer<T: DeserializeOwned>(
@@ -159,14 +226,18 @@ impl Client {
     }
 
     fn unreachable(&self, error: &Error) -> Failure {
-        let Self { endpoint, timeout, .. } = self;
+        let Self { target, timeout, .. } = self;
         Failure::Unreachable(match error {
             Error::Timeout(_) => format!(
-                "the agent at {endpoint} did not answer within {timeout:?}: \
+                "the agent at {target} did not answer within {timeout:?}: \
                  see its log, or name another one with --http or MINGLE_HTTP"
             ),
+            _ if is_of_tls(error) => format!(
+                "the agent at {target} has no certificate that --http-ca vouches for: {error}; check \
+                 the file, the certificate and its dates"
+            ),
             _ => format!(
-                "no agent answers at {endpoint}: \
+                "no agent answers at {target}: \
                  start one with \"mingle agent\", or name it with --http or MINGLE_HTTP"
             ),
         })
@@ -174,9 +245,9 @@ impl Client {
 
     /// Something else has the port.
     fn stranger(&self) -> Failure {
-        let endpoint = self.endpoint;
+        let target = &self.target;
         Failure::Unreachable(format!(
-            "what answers at {endpoint} is no mingle agent: name one with --http or MINGLE_HTTP"
+            "what answers at {target} is no mingle agent: name one with --http or MINGLE_HTTP"
         ))
     }
 }

@@ -1,0 +1,60 @@
+//! A socket of the file system, for who may open its file.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+
+/// Listens until it is dropped, and then takes its file away.
+pub(super) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Takes the place of a socket on which nobody listens any more.
+    pub(super) async fn bind(path: &Path) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(path);
+        if found.is_ok_and(|data| data.file_type().is_socket()) {
+            match UnixStream::connect(path).await {
+                Ok(_) => return Err(io::ErrorKind::AddrInUse.into()),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // It has its name only when nobody else may open it.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let hidden = tempfile::Builder::new().prefix(".mingle-").tempdir_in(folder)?;
+        let first = hidden.path().join("socket");
+        let listener = UnixListener::bind(&first)?;
+        std::fs::set_permissions(&first, Permissions::from_mode(0o600))?;
+        std::fs::hard_link(&first, path)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    pub(super) async fn accept(&self) -> UnixStream {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return stream,
+                // The process may be out of descriptors for a while.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+/// Before the next attempt to take a connection, when one could not be taken.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // If it is gone, somebody else has taken it away.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
