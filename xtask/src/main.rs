@@ -1,5 +1,6 @@
 //! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
 
+mod api;
 mod chaos;
 mod ci;
 mod deny;
@@ -33,6 +34,8 @@ enum Command {
     Interop(interop::Options),
     /// Compile the agent and run it with real peers on a network that drops packets; needs root.
     Chaos(chaos::Options),
+    /// Ask an agent thousands of things, right and wrong, and compare with its own OpenAPI document.
+    Api(api::Options),
     /// Look at the page of real agents in Chromium: how it shows failures, returns and goodbyes.
     E2e(e2e::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Chaos(options) => return chaos::run(&options),
+        Command::Api(options) => api::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),

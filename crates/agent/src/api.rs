@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::output::printable;
 
@@ -11,9 +12,10 @@ use crate::output::printable;
 pub(crate) const MAX_JOIN: usize = 64;
 
 /// One member, as `GET /v1/members` gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct MemberView {
     pub(crate) name: String,
+    #[schema(value_type = String)]
     pub(crate) address: SocketAddr,
     pub(crate) state: String,
     pub(crate) tags: BTreeMap<String, String>,
@@ -27,7 +29,7 @@ pub(crate) struct MemberView {
 }
 
 /// A link on which packets get lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DegradedView {
     /// How the member is heard: `streams_only` or `helpers_only`.
     pub(crate) kind: String,
@@ -42,10 +44,11 @@ impl From<&LinkView> for DegradedView {
 }
 
 /// The agent itself, as `GET /v1/self` gives it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SelfView {
     pub(crate) name: String,
     /// What others use.
+    #[schema(value_type = String)]
     pub(crate) address: SocketAddr,
     /// Of the program.
     pub(crate) version: String,
@@ -71,7 +74,7 @@ pub(crate) struct SelfView {
 }
 
 /// The file in which the agent keeps its state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StateFileView {
     pub(crate) path: String,
     pub(crate) bytes: u64,
@@ -82,7 +85,7 @@ pub(crate) struct StateFileView {
 }
 
 /// How many members are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct MemberCounts {
     pub(crate) alive: u64,
     pub(crate) suspect: u64,
@@ -91,7 +94,7 @@ pub(crate) struct MemberCounts {
 }
 
 /// The view in two numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ViewSummary {
     /// How often it has changed.
     pub(crate) version: u64,
@@ -106,7 +109,7 @@ pub(crate) struct ViewSummary {
 }
 
 /// How many are missing from the cluster, as far as the agent knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct MissingView {
     /// Members that failed and did not leave.
     pub(crate) failed: u64,
@@ -117,9 +120,10 @@ pub(crate) struct MissingView {
 }
 
 /// Where the agent listens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Listening {
     /// UDP and TCP.
+    #[schema(value_type = String)]
     pub(crate) gossip: SocketAddr,
     /// `ip:port`, or `unix:` and a path.
     pub(crate) http: String,
@@ -129,14 +133,15 @@ pub(crate) struct Listening {
 }
 
 /// What `POST /v1/join` takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JoinRequest {
+    #[schema(min_items = 1, max_items = 64)]
     pub(crate) addresses: Vec<String>,
 }
 
 /// What `POST /v1/join` gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct JoinAnswer {
     /// Whether at least one address answered.
     pub(crate) joined: bool,
@@ -144,11 +149,12 @@ pub(crate) struct JoinAnswer {
 }
 
 /// What happened at one address. It has `members` or `error`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Attempt {
     /// The text in the request.
     pub(crate) given: String,
     /// What it stands for; nothing when it was not resolved.
+    #[schema(value_type = Option<String>)]
     pub(crate) address: Option<SocketAddr>,
     /// How many live members the view there had.
     pub(crate) members: Option<u32>,
@@ -156,7 +162,7 @@ pub(crate) struct Attempt {
 }
 
 /// What `POST /v1/tags` takes. What is deleted and set is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TagsRequest {
     #[serde(default)]
@@ -166,21 +172,26 @@ pub(crate) struct TagsRequest {
 }
 
 /// What `POST /v1/tags` gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TagsAnswer {
     /// All tags of the agent from now on.
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// What a request takes that has no parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
 /// What `POST /v1/force-leave` takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ForceLeaveRequest {
     pub(crate) name: String,
 }
 
 /// What `POST /v1/force-leave` gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ForceLeaveAnswer {
     pub(crate) name: String,
     /// What it is from now on.
@@ -188,8 +199,8 @@ pub(crate) struct ForceLeaveAnswer {
 }
 
 /// What `POST /v1/keys` takes: one of three. A key is base64, or of one that is installed its fingerprint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum KeysRequest {
     Install(String),
     Use(String),
@@ -197,7 +208,7 @@ pub(crate) enum KeysRequest {
 }
 
 /// The keys of the agent, as `GET /v1/keys` and `POST /v1/keys` give them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct KeysView {
     /// The one that encrypts first.
     pub(crate) keys: Vec<KeyView>,
@@ -208,7 +219,7 @@ pub(crate) struct KeysView {
 }
 
 /// One key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct KeyView {
     /// Eight hexadecimal digits that do not help to find the key.
     pub(crate) fingerprint: String,
@@ -217,14 +228,14 @@ pub(crate) struct KeyView {
 }
 
 /// What `POST /v1/reload` gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ReloadAnswer {
     /// What differs from what the agent went by.
     pub(crate) changes: Vec<SettingChange>,
 }
 
 /// A setting that has changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SettingChange {
     pub(crate) setting: String,
     pub(crate) from: String,
@@ -234,7 +245,7 @@ pub(crate) struct SettingChange {
 }
 
 /// One number, as `GET /v1/stats` gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatView {
     pub(crate) name: String,
     /// Of those that are counted by reason.
@@ -247,7 +258,7 @@ pub(crate) struct StatView {
 }
 
 /// What `POST /v1/leave` gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LeaveAnswer {
     /// Whether the goodbye was confirmed, or nobody else was there.
     pub(crate) left: bool,
@@ -257,7 +268,7 @@ pub(crate) struct LeaveAnswer {
 }
 
 /// What `GET /v1/members/{name}/why` gives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct WhyView {
     pub(crate) name: String,
     /// Whether the name is the agent's own.
@@ -278,7 +289,7 @@ pub(crate) struct WhyView {
 }
 
 /// What `GET /v1/recorder` gives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RecorderView {
     pub(crate) now: String,
     /// The oldest first.
@@ -287,7 +298,7 @@ pub(crate) struct RecorderView {
 }
 
 /// Decisions that are not recorded any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DroppedView {
     pub(crate) count: u64,
     /// When the last of them was made.
@@ -295,7 +306,7 @@ pub(crate) struct DroppedView {
 }
 
 /// One decision. It has the field that is named after its `kind`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct DecisionView {
     /// Of what was repeated, the last time.
     pub(crate) at: String,
@@ -337,26 +348,29 @@ impl DecisionView {
 }
 
 /// A change of what is believed of a member: as it is after it, and why.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ChangeView {
     pub(crate) name: String,
     pub(crate) change: String,
     pub(crate) state: String,
     pub(crate) incarnation: u32,
+    #[schema(value_type = String)]
     pub(crate) address: SocketAddr,
     pub(crate) evidence: EvidenceView,
 }
 
 /// Two nodes of one name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ConflictView {
     pub(crate) name: String,
+    #[schema(value_type = String)]
     pub(crate) held: SocketAddr,
+    #[schema(value_type = String)]
     pub(crate) claimed: SocketAddr,
 }
 
 /// Something untrue about the agent, and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct RefutedView {
     /// Of the agent, from then on.
     pub(crate) incarnation: u32,
@@ -364,15 +378,16 @@ pub(crate) struct RefutedView {
 }
 
 /// A change of the agent's health score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct HealthView {
     pub(crate) before: u32,
     pub(crate) score: u32,
 }
 
 /// An attempt to reach somebody who is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ReconnectView {
+    #[schema(value_type = String)]
     pub(crate) to: SocketAddr,
     /// `seed`, `remembered` or `failed`.
     pub(crate) sought: String,
@@ -381,7 +396,7 @@ pub(crate) struct ReconnectView {
 }
 
 /// How a member was heard on a link on which packets got lost, and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LinkView {
     pub(crate) name: String,
     /// `streams_only` or `helpers_only`.
@@ -390,7 +405,7 @@ pub(crate) struct LinkView {
 }
 
 /// Why a belief changed. What only some causes have is left out with the others.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct EvidenceView {
     pub(crate) cause: String,
     /// That the claim was about.
@@ -399,6 +414,7 @@ pub(crate) struct EvidenceView {
     pub(crate) before: Option<String>,
     /// `own`, `packet` or `stream`.
     pub(crate) via: String,
+    #[schema(value_type = Option<String>)]
     pub(crate) peer: Option<SocketAddr>,
     /// How long before it had last answered the agent; nothing if it never did.
     pub(crate) last_ack_ms: Option<f64>,
@@ -417,11 +433,12 @@ pub(crate) struct EvidenceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) heard: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(crate) superseded_at: Option<SocketAddr>,
 }
 
 /// What a failed probe tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ProbeView {
     pub(crate) waited_ms: f64,
     pub(crate) helpers: u32,
@@ -435,7 +452,7 @@ pub(crate) struct ProbeView {
 }
 
 /// The first event of `GET /v1/watch`, and the one after a gap: everything that is known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SnapshotEvent {
     /// How often the view had changed.
     pub(crate) version: u64,
@@ -446,7 +463,7 @@ pub(crate) struct SnapshotEvent {
 }
 
 /// One change of one member; those that are reaped are forgotten.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ChangeEvent {
     /// One above that of the event before it that has one.
     pub(crate) version: u64,
@@ -457,14 +474,14 @@ pub(crate) struct ChangeEvent {
 }
 
 /// Events went by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct GapEvent {
     /// How many.
     pub(crate) missed: u64,
 }
 
 /// How the agent is, once a second.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatusEvent {
     /// RFC 3339, by the agent's clock.
     pub(crate) at: String,
@@ -485,7 +502,7 @@ pub(crate) struct StatusEvent {
 }
 
 /// What went over the network since the agent started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct TrafficView {
     pub(crate) datagrams_in: u64,
     pub(crate) datagrams_out: u64,
@@ -496,7 +513,7 @@ pub(crate) struct TrafficView {
 }
 
 /// An error, after RFC 9457.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Problem {
     #[serde(rename = "type")]
     pub(crate) kind: String,

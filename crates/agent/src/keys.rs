@@ -112,14 +112,14 @@ fn find(ring: &Keyring, text: &str) -> Result<Key, Failure> {
         [] => {
             let key = key(text).ok().filter(|key| ring.iter().any(|held| held == key));
             key.ok_or_else(|| {
-                Failure::Input(
+                Failure::No(
                     "the agent has no such key; see the fingerprints in \"mingle keys list\", or \
                      install it first"
                         .to_owned(),
                 )
             })
         }
-        _ => Err(Failure::Input("several keys have this fingerprint; give the key".to_owned())),
+        _ => Err(Failure::No("several keys have this fingerprint; give the key".to_owned())),
     }
 }
 

@@ -1,5 +1,3 @@
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,17 +5,29 @@ use mingle::{MetaError, SendError};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use super::body::Body;
+use super::openapi::Refusals;
 use super::problem::Refusal;
-use super::{Agent, MAX_BODY, Name, Pairs, views};
+use super::{Agent, Name, Pairs, views};
 use crate::agent::{Running, Security};
 use crate::api::{
-    ForceLeaveAnswer, ForceLeaveRequest, JoinAnswer, JoinRequest, Listening, MAX_JOIN, SelfView,
-    TagsAnswer, TagsRequest,
+    ForceLeaveAnswer, ForceLeaveRequest, JoinAnswer, JoinRequest, LeaveAnswer, Listening, MAX_JOIN,
+    MemberView, Nothing, SelfView, StatView, TagsAnswer, TagsRequest,
 };
 use crate::selection::Selection;
 use crate::{joining, output};
 
-/// `GET /v1/members`
+/// `GET /v1/members`: all members that the agent knows, or those that match.
+#[utoipa::path(
+    get,
+    path = "/v1/members",
+    params(
+        ("state" = Option<Vec<String>>, Query, description = "In any of these states"),
+        ("name" = Option<String>, Query, description = "Whose name matches this regular expression in whole"),
+        ("tag" = Option<Vec<String>>, Query, pattern = "^[^=]+=", description = "Whose tags match all of KEY=REGEX in whole"),
+    ),
+    responses((status = 200, description = "What is asked for", body = [MemberView]), Refusals)
+)]
 pub(super) fn list(running: &Running, query: Pairs) -> Result<Response, Refusal> {
     let Query(pairs) =
         query.map_err(|_| bad_request("the query is no list of names and values"))?;
@@ -27,7 +37,13 @@ pub(super) fn list(running: &Running, query: Pairs) -> Result<Response, Refusal>
     Ok(json(&views.filter(|member| selection.has(member)).collect::<Vec<_>>()))
 }
 
-/// `GET /v1/members/{name}`
+/// `GET /v1/members/{name}`: one member.
+#[utoipa::path(
+    get,
+    path = "/v1/members/{name}",
+    params(("name" = String, Path, description = "The member's name")),
+    responses((status = 200, description = "What is asked for", body = MemberView), Refusals)
+)]
 pub(super) fn one(running: &Running, name: Name) -> Result<Response, Refusal> {
     let name = named(name)?;
     let member = running.cluster.member(&name).ok_or_else(|| unknown(&name))?;
@@ -45,7 +61,12 @@ pub(super) fn unknown(name: &str) -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, detail)
 }
 
-/// `GET /v1/stats`
+/// `GET /v1/stats`: every counter and gauge.
+#[utoipa::path(
+    get,
+    path = "/v1/stats",
+    responses((status = 200, description = "What is asked for", body = [StatView]), Refusals)
+)]
 pub(super) async fn stats(State(running): Agent) -> Response {
     let stats = running.cluster.stats().await;
     json(&stats.iter().map(views::stat).collect::<Vec<_>>())
@@ -55,7 +76,12 @@ pub(super) fn json(value: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], output::json(value)).into_response()
 }
 
-/// `GET /v1/self`
+/// `GET /v1/self`: the agent itself.
+#[utoipa::path(
+    get,
+    path = "/v1/self",
+    responses((status = 200, description = "What is asked for", body = SelfView), Refusals)
+)]
 pub(crate) async fn itself(State(running): Agent) -> Response {
     let stats = running.cluster.stats().await;
     let number = |name| stats.get(name).unwrap_or_default();
@@ -85,15 +111,16 @@ pub(crate) async fn itself(State(running): Agent) -> Response {
     })
 }
 
-/// What a handler of a changing request takes.
-pub(super) type Body = Result<Bytes, BytesRejection>;
-
-/// `POST /v1/join`
+/// `POST /v1/join`: makes the agent join others.
+#[utoipa::path(
+    post,
+    path = "/v1/join",
+    request_body = JoinRequest,
+    responses((status = 200, description = "What happened at each address", body = JoinAnswer), Refusals)
+)]
 pub(crate) async fn join(State(running): Agent, body: Body) -> Result<Response, Refusal> {
-    let body = read(body)?;
-    let request: JoinRequest = serde_json::from_slice(&body).map_err(|_| {
-        bad_request("the body is no request to join; send {\"addresses\": [\"10.0.0.1:7946\"]}")
-    })?;
+    let request: JoinRequest =
+        body.read("the body is no request to join; send {\"addresses\": [\"10.0.0.1:7946\"]}")?;
     if request.addresses.is_empty() || request.addresses.len() > MAX_JOIN {
         return Err(bad_request(format!("send between 1 and {MAX_JOIN} addresses")));
     }
@@ -101,14 +128,17 @@ pub(crate) async fn join(State(running): Agent, body: Body) -> Result<Response, 
     Ok(json(&JoinAnswer { joined: report.succeeded(), attempts: joining::attempts(&report) }))
 }
 
-/// `POST /v1/tags`
+/// `POST /v1/tags`: changes the tags of the agent.
+#[utoipa::path(
+    post,
+    path = "/v1/tags",
+    request_body = TagsRequest,
+    responses((status = 200, description = "What has changed", body = TagsAnswer), Refusals)
+)]
 pub(super) async fn tags(State(running): Agent, body: Body) -> Result<Response, Refusal> {
-    let body = read(body)?;
-    let request: TagsRequest = serde_json::from_slice(&body).map_err(|_| {
-        bad_request(
-            "the body is no change of tags; send {\"set\": {\"role\": \"web\"}, \"delete\": [\"dc\"]}",
-        )
-    })?;
+    let request: TagsRequest = body.read(
+        "the body is no change of tags; send {\"set\": {\"role\": \"web\"}, \"delete\": [\"dc\"]}",
+    )?;
     if !running.states_tags {
         let detail = "an agent with --delegate none states no tags; start it without that";
         return Err(Refusal::new(StatusCode::CONFLICT, detail));
@@ -125,45 +155,37 @@ pub(super) async fn tags(State(running): Agent, body: Body) -> Result<Response, 
     Ok(json(&TagsAnswer { tags }))
 }
 
-/// `POST /v1/leave`
+/// `POST /v1/leave`: makes the agent say goodbye and end.
+#[utoipa::path(
+    post,
+    path = "/v1/leave",
+    request_body = Nothing,
+    responses((status = 200, description = "It is over", body = LeaveAnswer), Refusals)
+)]
 pub(crate) async fn leave(State(running): Agent, body: Body) -> Result<Response, Refusal> {
-    let body = read(body)?;
-    no_parameters("leave", &body)?;
+    body.is_empty_for("leave")?;
     let ending = || Refusal::new(StatusCode::CONFLICT, "the agent is leaving already; wait for it");
     let (reply, answer) = oneshot::channel();
     running.leave.try_send(reply).map_err(|_| ending())?;
     Ok(json(&answer.await.map_err(|_| ending())?))
 }
 
-/// `POST /v1/force-leave`
+/// `POST /v1/force-leave`: says of a dead member that it has left.
+#[utoipa::path(
+    post,
+    path = "/v1/force-leave",
+    request_body = ForceLeaveRequest,
+    responses((status = 200, description = "What has changed", body = ForceLeaveAnswer), Refusals)
+)]
 pub(super) async fn force_leave(State(running): Agent, body: Body) -> Result<Response, Refusal> {
-    let ForceLeaveRequest { name } = serde_json::from_slice(&read(body)?)
-        .map_err(|_| bad_request("the body names no member; send {\"name\": \"db-3\"}"))?;
+    let ForceLeaveRequest { name } =
+        body.read("the body names no member; send {\"name\": \"db-3\"}")?;
     if running.cluster.member(&name).is_none() {
         return Err(unknown(&name));
     }
     let conflict = |error: SendError| Refusal::new(StatusCode::CONFLICT, error.to_string());
     running.cluster.force_leave(&name).await.map_err(conflict)?;
     Ok(json(&ForceLeaveAnswer { name, state: mingle::State::Left.as_str().to_owned() }))
-}
-
-/// A body that says nothing, of a request that needs nothing said.
-pub(super) fn no_parameters(what: &str, body: &[u8]) -> Result<(), Refusal> {
-    let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body);
-    if body.is_empty() || object.is_ok_and(|object| object.is_empty()) {
-        return Ok(());
-    }
-    Err(bad_request(format!("a request to {what} has no parameters; send {{}} or nothing")))
-}
-
-pub(super) fn read(body: Body) -> Result<Bytes, Refusal> {
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is too large; send at most {MAX_BODY} bytes"),
-        ),
-        _ => bad_request("the body did not come whole; send it again"),
-    })
 }
 
 pub(super) fn bad_request(detail: impl Into<String>) -> Refusal {

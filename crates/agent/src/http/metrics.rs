@@ -5,11 +5,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use mingle::{Kind, Stats};
 
+use super::openapi::Refusals;
 use super::{Agent, views};
 use crate::agent::{Running, Security};
 use crate::api::MemberCounts;
 
 /// `GET /metrics`, for Prometheus. No label has a value that a peer chooses.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "For Prometheus", body = String), Refusals)
+)]
 pub(crate) async fn page(State(running): Agent) -> Response {
     let stats = running.cluster.stats().await;
     let mut page = Page::default();

@@ -1,10 +1,12 @@
 //! What the agent answers over HTTP.
 
+mod body;
 mod connections;
 mod guard;
 mod health;
 mod members;
 mod metrics;
+mod openapi;
 mod page;
 mod problem;
 mod settings;
@@ -65,6 +67,7 @@ fn router(running: Arc<Running>) -> Router {
         .route("/v1/self", get(members::itself))
         .route("/v1/watch", get(watch::watch))
         .route("/v1/stats", get(members::stats))
+        .route("/v1/openapi.json", get(|| ready(openapi::document())))
         .route("/v1/tags", post(members::tags))
         .route("/v1/join", post(members::join))
         .route("/v1/leave", post(members::leave))
@@ -85,7 +88,7 @@ fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "nothing is here; there are /, /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/stats, /v1/watch, /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys, /v1/reload, /metrics, \
+         /v1/stats, /v1/watch, /v1/openapi.json, /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys, /v1/reload, /metrics, \
          /healthz and /readyz",
     )
 }

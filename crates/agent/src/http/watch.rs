@@ -7,13 +7,28 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
 use super::Agent;
+use super::openapi::Refusals;
 use super::problem::Refusal;
 use crate::feed::MAX_WATCHERS;
 
 /// What a client of server-sent events has seen last.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// `GET /v1/watch`
+/// `GET /v1/watch`: all members, and then each change, as server-sent events.
+#[utoipa::path(
+    get,
+    path = "/v1/watch",
+    params(("last-event-id" = Option<String>, Header, description = "Where to go on")),
+    responses(
+        (
+            status = 200,
+            description = "All members, and then each change, until the agent ends",
+            body = String,
+            content_type = "text/event-stream"
+        ),
+        Refusals
+    )
+)]
 pub(super) async fn watch(State(running): Agent, headers: HeaderMap) -> Result<Response, Refusal> {
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let watcher = running.feed.watch(last).ok_or_else(|| {

@@ -5,13 +5,20 @@ use axum::response::Response;
 use mingle::{Cluster, Decision, Dropped, Member, State as MemberState};
 
 use super::members::{json, named, unknown};
+use super::openapi::Refusals;
 use super::problem::Refusal;
 use super::{Name, Running, views};
 use crate::api::{DecisionView, DroppedView, RecorderView, WhyView};
 use crate::hints;
 use crate::output::timestamp_millis;
 
-/// `GET /v1/members/{name}/why`
+/// `GET /v1/members/{name}/why`: why a member is in its state.
+#[utoipa::path(
+    get,
+    path = "/v1/members/{name}/why",
+    params(("name" = String, Path, description = "The member's name")),
+    responses((status = 200, description = "What is asked for", body = WhyView), Refusals)
+)]
 pub(crate) fn of(running: &Running, name: Name) -> Result<Response, Refusal> {
     let name = named(name)?;
     let why = answer(&running.cluster, &name).ok_or_else(|| unknown(&name))?;
@@ -45,7 +52,12 @@ fn witnesses(members: &[Arc<Member>], without: &[&str]) -> usize {
     members.iter().filter(is_witness).count()
 }
 
-/// `GET /v1/recorder`
+/// `GET /v1/recorder`: the last decisions of the agent.
+#[utoipa::path(
+    get,
+    path = "/v1/recorder",
+    responses((status = 200, description = "What is asked for", body = RecorderView), Refusals)
+)]
 pub(crate) fn recorder(running: &Running) -> Response {
     let cluster = &running.cluster;
     json(&RecorderView {
