@@ -1,6 +1,7 @@
 //! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
 
 mod api;
+mod alerts;
 mod chaos;
 mod ci;
 mod deny;
@@ -38,6 +39,8 @@ enum Command {
     Api(api::Options),
     /// Look at the page of real agents in Chromium: how it shows failures, returns and goodbyes.
     E2e(e2e::Options),
+    /// Check the alert rules and the board with real agents, real faults and a real Prometheus.
+    Alerts(alerts::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
@@ -59,6 +62,7 @@ fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Chaos(options) => return chaos::run(&options),
         Command::Api(options) => api::run(&options),
+        Command::Alerts(options) => alerts::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),

@@ -148,7 +148,8 @@ fn spell(ring: &Keyring) -> String {
 }
 
 /// What is safe to show of a key.
-fn fingerprint(key: &Key) -> String {
+/// The name of a key that is safe to show.
+pub(crate) fn fingerprint(key: &Key) -> String {
     format!("{:08x}", key.fingerprint())
 }
 

@@ -217,8 +217,6 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         body: Vec::new(),
         outbox: Vec::new(),
         scratch: Scratch::default(),
-        lag: Duration::ZERO,
-        worst_lag: Duration::ZERO,
     };
     tokio::spawn(driver.run(Farewell(Arc::clone(&shared))));
     Cluster { commands: sender, shared }
@@ -255,8 +253,6 @@ struct Driver<T: Transport> {
     body: Vec<u8>,
     outbox: Vec<u8>,
     scratch: Scratch,
-    lag: Duration,
-    worst_lag: Duration,
 }
 
 /// Where the stream of an exchange is.
@@ -357,12 +353,12 @@ impl<T: Transport> Driver<T> {
         tokio::task::yield_now().await;
         self.take_packets();
         self.take_steps();
-        self.lag = now.since(due);
-        self.worst_lag = self.worst_lag.max(self.lag);
+        let lag = now.since(due);
+        self.shared.tallies.fired(lag);
         let late = self.node.counters().get(Counter::LateWakeups);
         self.handle(now, Input::Timeout);
         if self.node.counters().get(Counter::LateWakeups) > late {
-            self.record(Decided::Late { by: self.lag });
+            self.record(Decided::Late { by: lag });
         }
     }
 
@@ -745,21 +741,7 @@ impl<T: Transport> Driver<T> {
         let mut stats = Stats::default();
         stats.add_node(&self.node);
         stats.add_driver(&self.shared.tallies);
-        stats.gauge(
-            "loop_lag_microseconds",
-            "How late the last deadline fired.",
-            microseconds(self.lag),
-        );
-        stats.gauge(
-            "loop_lag_max_microseconds",
-            "How late a deadline has fired at the worst.",
-            microseconds(self.worst_lag),
-        );
-        stats.gauge(
-            "messages_sealed_under_key",
-            "Messages encrypted under the primary key; change it well before 2^32.",
-            self.shared.sealer.sealed(),
-        );
+        self.shared.sealer.add_to(&mut stats);
         stats.gauge(
             "exchanges_open",
             "Streams that are open.",
@@ -779,10 +761,6 @@ fn take_in(node: &mut Node, recorder: Option<&mut Recorder>, now: Instant, input
         recorder.input(node, now, &input);
     }
     node.handle(now, input);
-}
-
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What an error on sending means to the node.

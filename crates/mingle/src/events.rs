@@ -46,6 +46,7 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             count(shared, published, Some(Tally::UserStatesUnheard), Tally::UserStatesMissed);
         }
         Event::Pong { member, rtt, payload } => {
+            shared.tallies.answered(rtt);
             if let Some(known) = shared.view.member(member.name()) {
                 known.rtt.set(rtt);
             }
@@ -129,6 +130,7 @@ struct Changed {
 
 fn changed(shared: &Shared, changed: Changed, clock: &Clock) {
     let Changed { at, change, member, evidence } = changed;
+    shared.tallies.changed(change, evidence.before);
     match change {
         Change::Renewed => {
             debug!(member = ?member.name(), incarnation = %member.incarnation, "renewed");

@@ -59,6 +59,7 @@ mod exchange;
 mod files;
 mod flag;
 mod flight;
+mod histogram;
 mod join;
 mod member;
 mod nonces;
@@ -81,6 +82,7 @@ pub use cluster::{Cluster, LeaveReceipt, Message, Notice, PeerState, Recipient};
 pub use decision::{Decided, Decision, DecisionKind, MemberChange};
 pub use error::{LeaveError, MetaError, SendError, StartError};
 pub use flight::Dropped;
+pub use histogram::{Bucket, Histogram};
 pub use join::{JoinAttempt, JoinError, JoinReport, JoinTarget};
 pub use member::{DegradedLink, Member};
 pub use mingle_proto::{

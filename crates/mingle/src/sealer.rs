@@ -1,10 +1,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use mingle_wire::{EncryptionVersion, Envelope, Key, KeyError, Keyring, Label};
 use tracing::warn;
 
 use crate::StartError;
+use crate::stats::Stats;
 
 /// Which halves of encryption are insisted on.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Sealer {
 pub(crate) struct Sealing {
     pub(crate) envelope: Envelope,
     sealed: Arc<AtomicU64>,
+    /// When this node began to seal under it.
+    began: Instant,
 }
 
 /// Random nonces of 12 bytes stay safe for 2^32 messages under one key (NIST SP 800-38D, 8.3); from
@@ -64,7 +68,7 @@ impl Sealer {
             verify_outgoing: verify.outgoing,
             ..Envelope::default()
         };
-        let sealing = Sealing { envelope, sealed: Arc::default() };
+        let sealing = Sealing { envelope, sealed: Arc::default(), began: Instant::now() };
         Self { current: RwLock::new(Arc::new(sealing)) }
     }
 
@@ -87,8 +91,12 @@ impl Sealer {
         let mut envelope = current.envelope.clone();
         change(&mut envelope.keyring)?;
         let same = envelope.keyring.primary() == current.envelope.keyring.primary();
-        let sealed = if same { Arc::clone(&current.sealed) } else { Arc::default() };
-        *current = Arc::new(Sealing { envelope, sealed });
+        let (sealed, began) = if same {
+            (Arc::clone(&current.sealed), current.began)
+        } else {
+            (Arc::default(), Instant::now())
+        };
+        *current = Arc::new(Sealing { envelope, sealed, began });
         Ok(())
     }
 
@@ -96,9 +104,15 @@ impl Sealer {
         self.current().envelope.keyring.iter().cloned().collect()
     }
 
-    /// How many messages were sealed under the primary key.
-    pub(crate) fn sealed(&self) -> u64 {
-        self.current().sealed.load(Ordering::Relaxed)
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        let current = self.current();
+        let help = "Messages encrypted under the primary key; change it well before 2^32.";
+        let sealed = current.sealed.load(Ordering::Relaxed);
+        stats.gauge("messages_sealed_under_key", help, sealed);
+        if current.envelope.encrypts() {
+            let help = "Since this node began to encrypt under its primary key.";
+            stats.gauge("primary_key_age_seconds", help, current.began.elapsed().as_secs());
+        }
     }
 }
 
@@ -116,10 +130,33 @@ pub(crate) fn draw_nonce() -> [u8; 12] {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn key(byte: u8) -> Key {
         Key::from_bytes(&[byte; 16]).unwrap()
+    }
+
+    fn told(sealer: &Sealer, name: &str) -> Option<u64> {
+        let mut stats = Stats::default();
+        sealer.add_to(&mut stats);
+        stats.get(name)
+    }
+
+    #[test]
+    fn the_age_of_the_key_is_that_of_the_primary_one() {
+        let old = Instant::now().checked_sub(Duration::from_secs(100)).unwrap();
+        let sealer = Sealer::new(Label::default(), None, Verify::BOTH, false);
+        assert_eq!(told(&sealer, "primary_key_age_seconds"), None);
+        sealer.change_keys(|keys| keys.add(key(1))).unwrap();
+        let envelope = sealer.current().envelope.clone();
+        let aged = Sealing { envelope, sealed: Arc::default(), began: old };
+        *sealer.current.write().unwrap() = Arc::new(aged);
+        sealer.change_keys(|keys| keys.add(key(2))).unwrap();
+        assert!(told(&sealer, "primary_key_age_seconds").unwrap() >= 100);
+        sealer.change_keys(|keys| keys.use_key(&key(2))).unwrap();
+        assert!(told(&sealer, "primary_key_age_seconds").unwrap() < 100);
     }
 
     #[test]
@@ -129,9 +166,9 @@ mod tests {
         let seal = || sealer.current().nonce(draw_nonce);
         assert_ne!(seal(), seal());
         sealer.change_keys(|keys| keys.add(key(2))).unwrap();
-        assert_eq!(sealer.sealed(), 2);
+        assert_eq!(told(&sealer, "messages_sealed_under_key"), Some(2));
         sealer.change_keys(|keys| keys.use_key(&key(2))).unwrap();
-        assert_eq!(sealer.sealed(), 0);
+        assert_eq!(told(&sealer, "messages_sealed_under_key"), Some(0));
         assert_eq!(sealer.change_keys(|keys| keys.remove(&key(2))), Err(KeyError::PrimaryRemoved));
         assert_eq!(sealer.keys(), [key(2), key(1)]);
     }

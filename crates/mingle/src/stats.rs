@@ -1,7 +1,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use mingle_proto::{Counter, Counters, Node};
-use mingle_wire::{DecodeError, OpenError};
+use mingle_proto::{Change, Counter, Counters, Node};
+use mingle_wire::{DecodeError, OpenError, State};
+
+use crate::histogram::{Durations, Histogram};
 
 macro_rules! tallies {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
@@ -95,12 +98,53 @@ tallies! {
 pub(crate) struct Tallies {
     counts: Vec<AtomicU64>,
     unopened: Vec<AtomicU64>,
+    changes: Vec<AtomicU64>,
+    round_trips: Durations,
+    lags: Durations,
+    last_lag: AtomicU64,
+    worst_lag: AtomicU64,
+}
+
+/// How members change, as it is counted.
+const CHANGES: [&str; 9] = [
+    "joined",
+    "returned",
+    "suspected",
+    "recovered",
+    "updated",
+    "renewed",
+    "failed",
+    "left",
+    "reaped",
+];
+
+/// Whoever comes back from the dead is told apart from who is new: that is what flapping shows in.
+const fn place(change: Change, before: Option<State>) -> usize {
+    match (change, before) {
+        (Change::Joined, Some(State::Dead)) => 1,
+        (Change::Joined, _) => 0,
+        (Change::Suspected, _) => 2,
+        (Change::Recovered, _) => 3,
+        (Change::Updated, _) => 4,
+        (Change::Renewed, _) => 5,
+        (Change::Failed, _) => 6,
+        (Change::Left, _) => 7,
+        (Change::Reaped, _) => 8,
+    }
 }
 
 impl Tallies {
     pub(crate) fn new() -> Self {
         let zeros = |length: usize| (0..length).map(|_| AtomicU64::new(0)).collect();
-        Self { counts: zeros(Tally::ALL.len()), unopened: zeros(OpenError::ALL.len()) }
+        Self {
+            counts: zeros(Tally::ALL.len()),
+            unopened: zeros(OpenError::ALL.len()),
+            changes: zeros(CHANGES.len()),
+            round_trips: Durations::default(),
+            lags: Durations::default(),
+            last_lag: AtomicU64::default(),
+            worst_lag: AtomicU64::default(),
+        }
     }
 
     pub(crate) fn count(&self, tally: Tally) {
@@ -114,6 +158,24 @@ impl Tallies {
 
     pub(crate) fn unopened(&self, reason: OpenError, times: u32) {
         self.unopened[reason.index()].fetch_add(times.into(), Ordering::Relaxed);
+    }
+
+    /// What is believed of a member has changed.
+    pub(crate) fn changed(&self, change: Change, before: Option<State>) {
+        self.changes[place(change, before)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A direct ping was answered.
+    pub(crate) fn answered(&self, rtt: Duration) {
+        self.round_trips.add(rtt);
+    }
+
+    /// A deadline of the node has fired, so late.
+    pub(crate) fn fired(&self, lag: Duration) {
+        self.lags.add(lag);
+        let microseconds = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+        self.last_lag.store(microseconds, Ordering::Relaxed);
+        self.worst_lag.fetch_max(microseconds, Ordering::Relaxed);
     }
 }
 
@@ -132,7 +194,7 @@ pub enum Kind {
 pub struct Stat {
     /// Its name, in snake case; stable.
     pub name: &'static str,
-    /// For numbers that are counted by reason: the reason, in snake case.
+    /// For numbers that are counted by reason, or by change: which of them, in snake case.
     pub reason: Option<&'static str>,
     /// What it is, in one line.
     pub help: &'static str,
@@ -146,6 +208,7 @@ pub struct Stat {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     stats: Vec<Stat>,
+    histograms: Vec<Histogram>,
 }
 
 impl Stats {
@@ -154,7 +217,12 @@ impl Stats {
         self.stats.iter()
     }
 
-    /// One by name. For numbers counted by reason, their sum.
+    /// Each histogram in turn.
+    pub fn histograms(&self) -> impl Iterator<Item = &Histogram> {
+        self.histograms.iter()
+    }
+
+    /// One by name. For numbers counted by reason, or by change, their sum.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<u64> {
         let mut named = self.stats.iter().filter(|stat| stat.name == name).peekable();
@@ -162,7 +230,7 @@ impl Stats {
         Some(named.map(|stat| stat.value).sum())
     }
 
-    /// One of those counted by reason.
+    /// One of those counted by reason, or by change.
     #[must_use]
     pub fn get_reason(&self, name: &str, reason: &str) -> Option<u64> {
         let mut stats = self.stats.iter();
@@ -237,5 +305,62 @@ impl Stats {
             let value = tallies.unopened[reason.index()].load(Ordering::Relaxed);
             self.reason("envelopes_refused", reason.as_str(), help, value);
         }
+        for (change, count) in CHANGES.into_iter().zip(&tallies.changes) {
+            let help = "Changes of what is believed of members, by change.";
+            self.reason("changes", change, help, count.load(Ordering::Relaxed));
+        }
+        self.add_lags(tallies);
+        let help = "How long members took to answer direct pings.";
+        self.histograms.push(tallies.round_trips.read("round_trip_seconds", help));
+    }
+
+    fn add_lags(&mut self, tallies: &Tallies) {
+        let last = tallies.last_lag.load(Ordering::Relaxed);
+        self.gauge("loop_lag_microseconds", "How late the last deadline fired.", last);
+        let worst = tallies.worst_lag.load(Ordering::Relaxed);
+        let help = "How late a deadline has fired at the worst.";
+        self.gauge("loop_lag_max_microseconds", help, worst);
+        self.histograms.push(tallies.lags.read("loop_lag_seconds", "How late deadlines fired."));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANGED: [Change; 8] = [
+        Change::Joined,
+        Change::Suspected,
+        Change::Recovered,
+        Change::Updated,
+        Change::Renewed,
+        Change::Failed,
+        Change::Left,
+        Change::Reaped,
+    ];
+
+    #[test]
+    fn changes_are_counted_under_their_words() {
+        for change in CHANGED {
+            assert_eq!(CHANGES[place(change, Some(State::Alive))], change.as_str());
+        }
+        assert_eq!(CHANGES[place(Change::Joined, None)], "joined");
+        assert_eq!(CHANGES[place(Change::Joined, Some(State::Left))], "joined");
+        assert_eq!(CHANGES[place(Change::Joined, Some(State::Dead))], "returned");
+    }
+
+    #[test]
+    fn the_last_lag_and_the_worst_are_told() {
+        let tallies = Tallies::new();
+        for millis in [3, 20, 5] {
+            tallies.fired(Duration::from_millis(millis));
+        }
+        let mut stats = Stats::default();
+        stats.add_driver(&tallies);
+        assert_eq!(stats.get("loop_lag_microseconds"), Some(5_000));
+        assert_eq!(stats.get("loop_lag_max_microseconds"), Some(20_000));
+        let mut histograms = stats.histograms();
+        let lags = histograms.find(|histogram| histogram.name == "loop_lag_seconds").unwrap();
+        assert_eq!((lags.count, lags.sum), (3, Duration::from_millis(28)));
     }
 }

@@ -248,8 +248,10 @@ async fn a_node_outlives_its_folder_and_writes_again_when_it_is_back() {
     })
     .await;
     assert_eq!(node.state_file().unwrap().error, Some(std::io::ErrorKind::NotFound));
+    assert_eq!(node.stats().await.get("state_file_failing"), Some(1));
     fs::create_dir(&folder).unwrap();
     eventually("it is written again", 20, || node.state_file().unwrap().error.is_none()).await;
+    assert_eq!(node.stats().await.get("state_file_failing"), Some(0));
     let refused = alone(builder("a", &folder)).unwrap_err();
     assert_eq!(refused, StartError::StateInUse { folder: folder.clone() }, "it is locked again");
     let last = node.local().incarnation;

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::tree::{File, Tree};
 
 const CONFIG: &str = "crates/proto/src/config.rs";
-const OPERATING: &str = "docs/operating.md";
+pub(super) const OPERATING: &str = "docs/operating.md";
 const PROTOCOL: &str = "docs/protocol.md";
 
 /// Each field of `Config` and `Rules` is in a page, set as code.
@@ -46,7 +46,7 @@ fn fields(file: &File) -> Vec<(usize, &str)> {
 }
 
 /// The words in code spans and code blocks.
-fn code_words(markdown: &str) -> impl Iterator<Item = &str> {
+pub(super) fn code_words(markdown: &str) -> impl Iterator<Item = &str> {
     markdown
         .split('`')
         .skip(1)

@@ -44,7 +44,8 @@ fn prose(page: &File) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-fn follow(tree: &Tree, from: &str, target: &str) -> Result<(), String> {
+/// Whether a link from a page leads somewhere, or what is missing.
+pub(super) fn follow(tree: &Tree, from: &str, target: &str) -> Result<(), String> {
     let (path, heading) = target.split_once('#').unwrap_or((target, ""));
     let path = if path.is_empty() { Some(from.to_owned()) } else { join(from, path) };
     let path = path.ok_or_else(|| format!("{target} leads out of the repository"))?;

@@ -3,6 +3,7 @@
 //! Each check is a function of the tree or of the manifests, and is itself tested with a broken
 //! sample that it must catch.
 
+mod alerts;
 mod deps;
 mod docs;
 mod examples;
@@ -74,6 +75,8 @@ fn findings(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
         vectors::every_kind_is_captured(tree),
         docs::config_fields(tree),
         docs::http_routes(tree),
+        alerts::metrics_are_explained(tree),
+        alerts::runbooks_resolve(tree),
         examples::listed_and_run(tree),
         links::resolve(tree),
         source::no_ignored_tests(tree),

@@ -1,14 +1,15 @@
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use mingle::{Kind, Stats};
+use mingle::{Histogram, Kind, Stats};
 
 use super::openapi::Refusals;
 use super::{Agent, views};
 use crate::agent::{Running, Security};
 use crate::api::MemberCounts;
+use crate::keys;
 
 /// `GET /metrics`, for Prometheus. No label has a value that a peer chooses.
 #[utoipa::path(
@@ -21,7 +22,11 @@ pub(crate) async fn page(State(running): Agent) -> Response {
     let mut page = Page::default();
     add_agent(&mut page, &running);
     add_members(&mut page, views::counts(&running));
+    add_key(&mut page, &running, &stats);
     add_stats(&mut page, &stats);
+    for histogram in stats.histograms() {
+        page.histogram(histogram);
+    }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, page.text).into_response()
 }
@@ -49,10 +54,23 @@ fn add_members(page: &mut Page, counts: MemberCounts) {
     }
 }
 
-/// Every number of the library but those that stand in `mingle_members` by state.
+/// What was sealed belongs to a key, whose use is added up over agents and their restarts.
+fn add_key(page: &mut Page, running: &Running, stats: &Stats) {
+    let keys = running.cluster.list_keys();
+    let Some(primary) = keys.first() else { return };
+    for stat in stats.iter().filter(|stat| stat.name == SEALED) {
+        page.describe(SEALED, stat.help, stat.kind);
+        page.sample(SEALED, Some(("key", &keys::fingerprint(primary))), stat.value);
+    }
+}
+
+const SEALED: &str = "messages_sealed_under_key";
+
+/// Every number of the library but those that have labels of the agent's.
 fn add_stats(page: &mut Page, stats: &Stats) {
+    let labelled = ["members", "members_live", SEALED];
     let mut described = "";
-    for stat in stats.iter().filter(|stat| !matches!(stat.name, "members" | "members_live")) {
+    for stat in stats.iter().filter(|stat| !labelled.contains(&stat.name)) {
         let name = match stat.kind {
             Kind::Counter => format!("{}_total", stat.name),
             Kind::Gauge => stat.name.to_owned(),
@@ -61,7 +79,8 @@ fn add_stats(page: &mut Page, stats: &Stats) {
             page.describe(&name, stat.help, stat.kind);
             described = stat.name;
         }
-        page.sample(&name, stat.reason.map(|reason| ("reason", reason)), stat.value);
+        let label = if stat.name == "changes" { "change" } else { "reason" };
+        page.sample(&name, stat.reason.map(|reason| (label, reason)), stat.value);
     }
 }
 
@@ -82,12 +101,29 @@ impl Page {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
         };
+        self.describe_as(name, help, kind);
+    }
+
+    fn describe_as(&mut self, name: &str, help: &str, kind: &str) {
         let _ = writeln!(self.text, "# HELP mingle_{name} {help}");
         let _ = writeln!(self.text, "# TYPE mingle_{name} {kind}");
     }
 
+    fn histogram(&mut self, histogram: &Histogram) {
+        let Histogram { name, help, buckets, count, sum, .. } = histogram;
+        self.describe_as(name, help, "histogram");
+        let bucket = format!("{name}_bucket");
+        for here in buckets {
+            let bound = here.bound.as_secs_f64().to_string();
+            self.sample(&bucket, Some(("le", &bound)), here.count);
+        }
+        self.sample(&bucket, Some(("le", "+Inf")), count);
+        self.sample(&format!("{name}_sum"), None, sum.as_secs_f64());
+        self.sample(&format!("{name}_count"), None, count);
+    }
+
     /// The name and the value of the label are ours, and need no escaping.
-    fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: u64) {
+    fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: impl Display) {
         let _ = match label {
             Some((label, of)) => writeln!(self.text, "mingle_{name}{{{label}=\"{of}\"}} {value}"),
             None => writeln!(self.text, "mingle_{name} {value}"),

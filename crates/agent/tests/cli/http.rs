@@ -1,8 +1,10 @@
 //! What the agent answers over HTTP.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use crate::process::{Agent, free};
+use crate::process::{Agent, free, run_fine, wait};
 
 const JSON: &str = "Host: localhost\r\nContent-Type: application/json";
 
@@ -89,25 +91,123 @@ fn members_have_the_fields_that_are_promised() {
     assert_eq!(view["listening"]["gossip"], agent.ready["gossip"]);
 }
 
-#[test]
-fn metrics_are_described_before_their_samples() {
-    let agent = Agent::start("a", &["--tag", "role=never-a-label"]);
+/// What `GET /metrics` gives.
+fn metrics(agent: &Agent) -> String {
     let text = agent.request("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:1", "");
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
+    body.to_owned()
+}
+
+/// The value of one sample, spelled with its labels.
+fn sample(metrics: &str, name: &str) -> Option<f64> {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Some(line?.parse().unwrap())
+}
+
+#[test]
+fn metrics_are_described_before_their_samples() {
+    let agent = Agent::start("a", &["--tag", "role=never-a-label"]);
+    let body = metrics(&agent);
     let mut described: Vec<&str> = Vec::new();
+    let mut kind = "";
     for line in body.lines() {
         if let Some(described_as) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = described_as.split_once(' ').unwrap();
+            let name;
+            (name, kind) = described_as.split_once(' ').unwrap();
             assert!(!described.contains(&name), "{name} is described twice");
             assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
             described.push(name);
         } else if !line.starts_with('#') {
-            let (name, _) = line.split_once([' ', '{']).unwrap();
+            let (mut name, _) = line.split_once([' ', '{']).unwrap();
+            if kind == "histogram" {
+                let of = ["_bucket", "_sum", "_count"].into_iter();
+                name = of.filter_map(|end| name.strip_suffix(end)).next().unwrap();
+            }
             assert_eq!(described.last(), Some(&name), "{line}");
         }
     }
     assert!(described.len() > 50, "{described:?}");
     assert!(body.contains("mingle_members{state=\"alive\"} 1\n"), "{body}");
     assert!(!body.contains("never-a-label"));
+}
+
+#[test]
+fn every_metric_is_in_the_operators_guide_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = run_fine(&["keygen"]);
+    let state = folder.path().to_str().unwrap();
+    let agent = Agent::start("a", &["--state", state, "--encrypt", key.trim()]);
+    let body = metrics(&agent);
+    let described = body.lines().filter_map(|line| line.strip_prefix("# TYPE mingle_"));
+    let mut exported: BTreeSet<_> = described
+        .map(|rest| rest.split(' ').next().unwrap())
+        .map(|name| name.strip_suffix("_total").unwrap_or(name))
+        .collect();
+    // It is there for programs that use the library.
+    exported.insert("members_live");
+    let guide = include_str!("../../../../docs/operating.md");
+    let (_, tables) = guide.split_once("### Every metric").unwrap();
+    let (tables, _) = tables.split_once("\n## ").unwrap();
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `"));
+    let explained: BTreeSet<_> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    assert_eq!(explained, exported);
+}
+
+#[test]
+fn metrics_tell_changes_and_round_trips_and_lags() {
+    let a = Agent::start("a", &[]);
+    let mut b = Agent::start("b", &["--join", &a.gossip()]);
+    let place = b.gossip();
+    wait("b has answered", || sample(&metrics(&a), "mingle_round_trip_seconds_count") > Some(0.0));
+    let body = metrics(&a);
+    assert_eq!(sample(&body, "mingle_changes_total{change=\"joined\"}"), Some(1.0), "{body}");
+    assert_eq!(sample(&body, "mingle_changes_total{change=\"returned\"}"), Some(0.0));
+    for name in ["round_trip", "loop_lag"] {
+        let of = |end: &str| sample(&body, &format!("mingle_{name}_seconds_{end}")).unwrap();
+        let count = of("count");
+        assert_eq!(of("bucket{le=\"+Inf\"}"), count, "{body}");
+        assert!(count > 0.0 && of("sum") > 0.0, "{body}");
+        assert!(of("bucket{le=\"0.00025\"}") <= of("bucket{le=\"4.096\"}"), "{body}");
+    }
+    b.kill();
+    a.wait_for_state("b", "dead");
+    let _again = Agent::start("b", &["--bind", &place, "--join", &a.gossip()]);
+    a.wait_for_state("b", "alive");
+    let body = metrics(&a);
+    for change in ["joined", "suspected", "failed", "returned"] {
+        let name = format!("mingle_changes_total{{change=\"{change}\"}}");
+        assert!(sample(&body, &name) >= Some(1.0), "{name}: {body}");
+    }
+}
+
+#[test]
+fn what_was_encrypted_is_told_with_the_key() {
+    let [one, other] = [run_fine(&["keygen"]), run_fine(&["keygen"])];
+    let a = Agent::start("a", &["--encrypt", one.trim()]);
+    let b = Agent::start("b", &["--encrypt", one.trim(), "--join", &a.gossip()]);
+    b.wait_for_state("a", "alive");
+    let sealed = |body: &str| {
+        let line = body.lines().find(|line| line.starts_with("mingle_messages_sealed_under_key"));
+        let (labels, value) = line.unwrap().rsplit_once(' ').unwrap();
+        (labels.to_owned(), value.parse::<u64>().unwrap())
+    };
+    let label = |place: usize| {
+        let list = a.ask(&["keys", "list"]);
+        let key = list.lines().nth(place).unwrap().split(' ').next().unwrap();
+        format!("mingle_messages_sealed_under_key{{key=\"{key}\"}}")
+    };
+    let body = metrics(&a);
+    assert!(sample(&body, "mingle_primary_key_age_seconds") < Some(60.0), "{body}");
+    let (labels, count) = sealed(&body);
+    assert_eq!(labels, label(0));
+    assert!(count > 0);
+    assert!(!body.contains(one.trim()));
+    a.ask(&["keys", "install", other.trim()]);
+    let new = label(1);
+    a.ask(&["keys", "use", other.trim()]);
+    assert_eq!(sealed(&metrics(&a)).0, new);
+    let open = Agent::start("open", &[]);
+    let body = metrics(&open);
+    assert!(!body.contains("sealed_under_key") && !body.contains("key_age"), "{body}");
 }

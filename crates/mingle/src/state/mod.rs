@@ -128,6 +128,8 @@ impl Status {
         stats.gauge("state_file_bytes", "Size of the state file.", file.bytes);
         let help = "Since the state file was last written; it is when there is something new.";
         stats.gauge("state_file_age_seconds", help, file.written.elapsed().as_secs());
+        let help = "1 while the state file can't be written.";
+        stats.gauge("state_file_failing", help, u64::from(file.error.is_some()));
     }
 }
 
