@@ -1,7 +1,7 @@
 //! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
 
-mod api;
 mod alerts;
+mod api;
 mod chaos;
 mod ci;
 mod deny;
