@@ -1,5 +1,6 @@
 //! The checks of this repository. `cargo xtask ci` is all of them, and what a change must pass.
 
+mod book;
 mod chaos;
 mod ci;
 mod deny;
@@ -35,6 +36,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Look at the page of real agents in Chromium: how it shows failures, returns and goodbyes.
     E2e(e2e::Options),
+    /// Make the book of the pages in docs, and follow its links; the first time it installs mdbook.
+    Book(book::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Chaos(options) => return chaos::run(&options),
+        Command::Book(options) => book::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),
