@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for link in &broken {
         println!("{link}");
     }
-    ensure!(broken.is_empty(), "{} links of the book lead nowhere", broken.len());
+    ensure!(broken.is_empty(), "{} of the links in the book lead nowhere", broken.len());
     println!("the book is {}", book.join("index.html").display());
     if options.open {
         shell(Command::new("xdg-open").arg(book.join("index.html")))?;
