@@ -68,8 +68,8 @@ enum Shape {
     Any,
     Plain(&'static str),
     /// By key, and whether all objects that went into this shape have it.
-    Object(BTreeMap<String, (bool, Shape)>),
-    Array(Option<Box<Shape>>),
+    Object(BTreeMap<String, (bool, Self)>),
+    Array(Option<Box<Self>>),
 }
 
 impl Shape {
