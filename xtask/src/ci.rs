@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as shell};
-use crate::{chaos, deny, interop, mutate, tidy};
+use crate::{chaos, deny, interop, mutate, tidy, tools};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -47,7 +47,10 @@ const STEPS: [Step; 10] = [
     Step {
         name: "test",
         command: "cargo test --workspace",
-        work: || shell(&mut cargo(["test", "--workspace"])),
+        work: || {
+            tools::install(&FOR_TESTS);
+            shell(&mut cargo(["test", "--workspace"]))
+        },
     },
     Step {
         name: "doc",
@@ -67,6 +70,10 @@ const STEPS: [Step; 10] = [
     Step { name: "chaos", command: "cargo xtask chaos", work: chaos::run_short },
     Step { name: "deny", command: "cargo xtask deny", work: deny::run },
 ];
+
+/// What the test of the pages types, and what it makes their network with.
+const FOR_TESTS: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("unshare", "util-linux"), ("curl", "curl"), ("pkill", "procps")];
 
 /// Runs the steps that are wanted.
 ///

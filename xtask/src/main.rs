@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod book;
 mod chaos;
 mod ci;
 mod deny;
@@ -41,6 +42,8 @@ enum Command {
     E2e(e2e::Options),
     /// Check the alert rules and the board with real agents, real faults and a real Prometheus.
     Alerts(alerts::Options),
+    /// Make the book of the pages in docs, and follow its links; the first time it installs mdbook.
+    Book(book::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
@@ -63,6 +66,7 @@ fn perform(command: Command) -> Result<ExitCode> {
         Command::Chaos(options) => return chaos::run(&options),
         Command::Api(options) => api::run(&options),
         Command::Alerts(options) => alerts::run(&options),
+        Command::Book(options) => book::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),

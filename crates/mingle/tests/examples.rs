@@ -32,6 +32,22 @@ fn basic_runs_to_its_end() {
 }
 
 #[test]
+fn embedding_shows_each_thing_once() {
+    let text = output("embedding");
+    for expected in [
+        " members are known",
+        "\"web-2\" joined: it said so itself",
+        "5 bytes from 127.0.0.1:",
+        "the health score of web-1 is Some(0)",
+        "as it should be: the state folder",
+        "goodbye, as web-1 heard",
+        "\"web-2\": left: it said goodbye",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not there: {text}");
+    }
+}
+
+#[test]
 fn encrypted_runs_to_its_end() {
     assert!(!output("encrypted").is_empty());
 }

@@ -17,8 +17,13 @@ pub(super) fn resolve(tree: &Tree) -> Vec<Finding> {
 }
 
 fn links(page: &File) -> Vec<(usize, &str)> {
+    targets(page.text())
+}
+
+/// Where the links of a page lead that stay in the repository, each with its line.
+pub(crate) fn targets(text: &str) -> Vec<(usize, &str)> {
     let mut links = Vec::new();
-    for (number, line) in prose(page) {
+    for (number, line) in prose(text) {
         let spans = line.split('`').step_by(2);
         let inline = spans.flat_map(|text| text.split("](").skip(1));
         links.extend(inline.filter_map(|rest| Some((number, rest.split([')', ' ']).next()?))));
@@ -35,9 +40,9 @@ fn is_elsewhere(target: &str) -> bool {
 }
 
 /// The lines outside of fenced blocks.
-fn prose(page: &File) -> impl Iterator<Item = (usize, &str)> {
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut fenced = false;
-    page.lines().filter(move |(_, line)| {
+    (1..).zip(text.lines()).filter(move |(_, line)| {
         let is_fence = line.trim_start().starts_with("```");
         fenced ^= is_fence;
         !fenced && !is_fence
@@ -54,7 +59,7 @@ pub(super) fn follow(tree: &Tree, from: &str, target: &str) -> Result<(), String
     }
     match tree.get(&path) {
         Some(page) if !heading.is_empty() && path.ends_with(".md") => {
-            let found = prose(page).any(|(_, line)| slug(line).as_deref() == Some(heading));
+            let found = prose(page.text()).any(|(_, line)| slug(line).as_deref() == Some(heading));
             found.then_some(()).ok_or_else(|| format!("{path} has no heading #{heading}"))
         }
         _ => Ok(()),
@@ -62,7 +67,7 @@ pub(super) fn follow(tree: &Tree, from: &str, target: &str) -> Result<(), String
 }
 
 /// A path relative to a file's folder, as one from the root.
-fn join(from: &str, path: &str) -> Option<String> {
+pub(crate) fn join(from: &str, path: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in path.split('/') {

@@ -22,6 +22,7 @@ use clap::Args;
 
 use crate::shell::root;
 use finding::Finding;
+pub(crate) use links::{join, targets};
 use packages::Workspace;
 use tree::Tree;
 
