@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { test as base, expect } from '@playwright/test';
 import { Cluster } from './cluster.js';
+import { InventedCluster } from './invented.js';
 
 /** What the browser logs by itself when the agent is gone. */
 const LOST = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)/;
@@ -15,8 +16,8 @@ export const test = base.extend({
   /** The name of the fifth member. */
   lastName: ['e', { option: true }],
 
-  // It asks for the cluster so that the agents outlive it.
-  page: async ({ page, cluster, losesAgent }, use) => {
+  // It asks for what it may talk to, so that all of that outlives it.
+  page: async ({ page, cluster, invent, losesAgent }, use) => {
     const troubles = [];
     page.on('pageerror', (error) => troubles.push(`error: ${error.stack}`));
     page.on('dialog', (dialog) => troubles.push(`dialog: ${dialog.message()}`) && dialog.dismiss());
@@ -30,6 +31,19 @@ export const test = base.extend({
     });
     await use(page);
     expect(troubles).toEqual([]);
+    await page.close();
+  },
+
+  /** Makes a cluster of so many invented members, with the page of the agent, and gives it back. */
+  invent: async ({ cluster }, use) => {
+    const invented = [];
+    await use(async (size) => {
+      const made = new InventedCluster(cluster.page, size);
+      invented.push(made);
+      await made.listen();
+      return made;
+    });
+    await Promise.all(invented.map((made) => made.close()));
   },
 
   cluster: async ({ lastName }, use) => {

@@ -7,6 +7,7 @@ const CHANGES = ['recovered', 'suspected', 'failed', 'left'];
 
 export class InventedCluster {
   #watchers = new Set();
+  #forwards = new Set();
   #version = 1;
   #members;
   #server;
@@ -19,12 +20,21 @@ export class InventedCluster {
 
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  }
+
+  /** Where its page is. */
+  get page() {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  close() {
-    this.#server.closeAllConnections();
+  /**
+   * Takes nothing more, and waits for what the agent is still asked. A browser asks for an icon whenever it likes, and an agent that
+   * ends meanwhile would be blamed for it.
+   */
+  async close() {
     this.#server.close();
+    this.#server.closeAllConnections();
+    await Promise.all(this.#forwards);
   }
 
   /** So many changes, evenly over a time. */
@@ -59,7 +69,15 @@ export class InventedCluster {
   #answer(base, request, response) {
     if (request.url === '/v1/watch') return this.#watch(response);
     if (request.url === '/v1/recorder') return json(response, { now: new Date().toISOString(), decisions: [], dropped: null });
-    return forward(base, request, response);
+    return this.#forward(base, request, response);
+  }
+
+  /** An agent that does not answer fails the test. */
+  async #forward(base, request, response) {
+    const forwarded = forward(base, request, response);
+    this.#forwards.add(forwarded);
+    await forwarded;
+    this.#forwards.delete(forwarded);
   }
 
   #watch(response) {
