@@ -129,6 +129,7 @@ test.describe('when the agent goes', () => {
     await expect(row(page, 'a')).toContainText(again.gossip);
     await expect(row(page, 'e')).not.toHaveAttribute('data-state', 'alive');
     await expect(entries(page).filter({ hasText: 'hears the agent again' })).toHaveCount(1);
+    await expect(entries(page).filter({ hasText: 'found the agent started anew' })).toHaveCount(1);
     await expect(page.locator('body')).not.toHaveClass(/stale/);
   });
 

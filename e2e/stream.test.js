@@ -23,6 +23,7 @@ test.describe('between the page and the agent', () => {
     expect(line.watches).toEqual([null, expect.stringMatching(/^[0-9a-f]+-\d+$/)]);
     // It was told what it had missed, and did not need everything anew.
     expect(line.asked).toBe(1);
+    await expect(entries(page).filter({ hasText: 'started anew' })).toHaveCount(0);
   });
 
   test('a line that is silent is given up, and everything is asked for anew', async ({ page, cluster, lineTo }) => {
