@@ -1,23 +1,28 @@
 // Real agents on free ports of the loopback, and their end.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import readline from 'node:readline';
 
 const BINARY = process.env.MINGLE_BIN ?? fileURLToPath(new URL('../target/release/mingle', import.meta.url));
 const ANY = '127.0.0.1:0';
-/** Where the first agent has to answer when something else serves the page and asks it. */
-const FIRST_HTTP = process.env.MINGLE_PAGE_AGENT ?? ANY;
 const READY_MS = 15_000;
 
 export class Cluster {
   agents = new Map();
 
+  /** One agent, a. */
+  static async one() {
+    const cluster = new Cluster();
+    await cluster.start('a');
+    return cluster;
+  }
+
   /** Five agents that know each other: a, b, c, d and one more, named `last`. */
   static async five(last = 'e') {
-    const cluster = new Cluster();
-    await cluster.start('a', { http: FIRST_HTTP });
+    const cluster = await Cluster.one();
     const others = [['b', ['role=web']], ['c', ['role=db']], ['d', ['role=web']], [last, []]];
     await Promise.all(others.map(([name, tags]) => cluster.join(name, tags)));
     return cluster;
@@ -29,7 +34,7 @@ export class Cluster {
 
   /** Where the page is. */
   get page() {
-    return process.env.MINGLE_PAGE_BASE ?? `http://${this.first.http}`;
+    return `http://${this.first.http}`;
   }
 
   join(name, tags = []) {
@@ -43,6 +48,18 @@ export class Cluster {
     this.agents.set(name, agent);
     Object.assign(agent, await readiness(child));
     return agent;
+  }
+
+  /** What the command says that asks an agent. */
+  async run(name, ...words) {
+    const { stdout } = await promisify(execFile)(BINARY, [...words, '--http', this.agents.get(name).http]);
+    return stdout;
+  }
+
+  /** What an agent answers over HTTP. */
+  async ask(name, path) {
+    const response = await fetch(`http://${this.agents.get(name).http}${path}`);
+    return response.json();
   }
 
   /** As when the power fails. */

@@ -3,10 +3,12 @@
 import http from 'node:http';
 
 const STATES = ['alive', 'suspect', 'dead', 'left'];
-const CHANGES = ['recovered', 'suspected', 'failed', 'left'];
+/** What is decided of a member that comes into a state. */
+const CHANGES = { alive: 'recovered', suspect: 'suspected', dead: 'failed', left: 'left' };
 
 export class InventedCluster {
   #watchers = new Set();
+  #forwards = new Set();
   #version = 1;
   #members;
   #server;
@@ -19,12 +21,21 @@ export class InventedCluster {
 
   async listen() {
     await new Promise((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  }
+
+  /** Where its page is. */
+  get page() {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  close() {
-    this.#server.closeAllConnections();
+  /**
+   * Takes nothing more, and waits for what the agent is still asked. A browser asks for an icon whenever it likes, and an agent that
+   * ends meanwhile would be blamed for it.
+   */
+  async close() {
     this.#server.close();
+    this.#server.closeAllConnections();
+    await Promise.all(this.#forwards);
   }
 
   /** So many changes, evenly over a time. */
@@ -42,14 +53,48 @@ export class InventedCluster {
     return told;
   }
 
-  #changeOne() {
-    this.#version += 1;
-    const place = Math.floor(Math.random() * this.#members.length);
-    const step = Math.floor(Math.random() * STATES.length);
+  /** Says that a member has another state. */
+  tell(place, state) {
+    const change = this.#become(place, state);
+    this.#tell('change', change);
+  }
+
+  /** A member changes, and the word of it gets lost. */
+  lose(place, state) {
+    this.#become(place, state);
+  }
+
+  /** What an agent says to a watcher who was too slow: how much went by, and everything anew. */
+  tellGap(missed) {
+    this.#tell('gap', { missed });
+    this.#tell('snapshot', this.#snapshot());
+  }
+
+  /** Says that a member does not answer to packets any more and lives, or, without a kind, that it answers again. */
+  tellLink(place, kind = null) {
+    const { name, degraded } = this.#members[place];
     const at = new Date().toISOString();
-    const member = { ...this.#members[place], state: STATES[step], since: `${at.slice(0, 19)}Z` };
+    const link = { name, kind: kind ?? degraded.kind, since: degraded?.since ?? `${at.slice(0, 19)}Z` };
+    this.#members[place] = { ...this.#members[place], degraded: kind === null ? null : { kind, since: link.since } };
+    const decision = kind === null ? 'link_restored' : 'link_degraded';
+    this.#tell('decision', { at, first: at, times: 1, kind: decision, text: `${decision}: as it was invented`, [decision]: link });
+  }
+
+  /** How many watch now. */
+  get watchers() {
+    return this.#watchers.size;
+  }
+
+  #changeOne() {
+    this.tell(Math.floor(Math.random() * this.#members.length), STATES[Math.floor(Math.random() * STATES.length)]);
+  }
+
+  #become(place, state) {
+    this.#version += 1;
+    const at = new Date().toISOString();
+    const member = { ...this.#members[place], state, since: `${at.slice(0, 19)}Z` };
     this.#members[place] = member;
-    this.#tell('change', { version: this.#version, member, decision: inventDecision(member, CHANGES[step], at) });
+    return { version: this.#version, member, decision: inventDecision(member, CHANGES[state], at) };
   }
 
   #tell(kind, data) {
@@ -59,12 +104,20 @@ export class InventedCluster {
   #answer(base, request, response) {
     if (request.url === '/v1/watch') return this.#watch(response);
     if (request.url === '/v1/recorder') return json(response, { now: new Date().toISOString(), decisions: [], dropped: null });
-    return forward(base, request, response);
+    return this.#forward(base, request, response);
+  }
+
+  /** An agent that does not answer fails the test. */
+  async #forward(base, request, response) {
+    const forwarded = forward(base, request, response);
+    this.#forwards.add(forwarded);
+    await forwarded;
+    this.#forwards.delete(forwarded);
   }
 
   #watch(response) {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    response.write(spellEvent('snapshot', { version: this.#version, now: new Date().toISOString(), members: this.#members }));
+    response.write(spellEvent('snapshot', this.#snapshot()));
     this.#watchers.add(response);
     const status = setInterval(() => response.write(spellEvent('status', this.#status())), 1000);
     const rtts = setInterval(() => response.write(spellEvent('rtts', this.#rtts())), 5000);
@@ -75,12 +128,17 @@ export class InventedCluster {
     });
   }
 
+  #snapshot() {
+    return { version: this.#version, now: new Date().toISOString(), members: this.#members };
+  }
+
   #status() {
     const members = Object.fromEntries(STATES.map((state) => [state, this.#members.filter((member) => member.state === state).length]));
     const traffic = { datagrams_in: 0, datagrams_out: 0, datagram_bytes_in: 0, datagram_bytes_out: 0, stream_bytes_in: 0, stream_bytes_out: 0 };
     const view = { version: this.#version, fingerprint: '0'.repeat(16), agreeing: 0, told: 0 };
     const missing = { failed: members.dead, seeds: 0, remembered: 0 };
-    return { at: new Date().toISOString(), health: 0, members, view, missing, degraded: 0, queued: 0, lag_ms: 1, traffic, warnings: [] };
+    const degraded = this.#members.filter((member) => member.degraded).length;
+    return { at: new Date().toISOString(), health: 0, members, view, missing, degraded, queued: 0, lag_ms: 1, traffic, warnings: [] };
   }
 
   #rtts() {

@@ -1,8 +1,7 @@
 // The page of an agent, with a cluster of five.
 
-import { expect, openPage, picture, row, test } from './fixtures.js';
+import { entries, expect, openPage, picture, row, test } from './fixtures.js';
 
-const entries = (page) => page.locator('#timeline-list li');
 const names = (page) => page.locator('#members-body .name').allTextContents();
 
 test('all five are alive and agree', async ({ page, cluster }) => {
@@ -37,6 +36,20 @@ test('a member that fails, comes back and leaves is shown with the reasons', asy
   await expect(row(page, 'd')).toHaveAttribute('data-state', 'left');
   await expect(entries(page).filter({ hasText: /d left: / })).toHaveCount(1);
   await expect(page.locator('#tally')).toContainText('1 left');
+});
+
+test('tags that are changed while one looks are shown, and filtered by', async ({ page, cluster }) => {
+  await openPage(page, cluster, '#member=b');
+  await page.getByRole('searchbox').fill('role=cache');
+  await expect(page.locator('#members-nothing')).toBeVisible();
+  await cluster.run('b', 'tags', '--set', 'role=cache', '--set', 'zone=eu-1');
+  await expect(row(page, 'b').locator('.tag')).toHaveText(['role=cache', 'zone=eu-1']);
+  await expect(page.locator('#detail .facts')).toContainText('role=cache zone=eu-1');
+  await expect(entries(page).filter({ hasText: /b updated: / })).toHaveCount(1);
+  await cluster.run('b', 'tags', '--set', 'role=web', '--delete', 'zone');
+  await expect(page.locator('#members-nothing')).toBeVisible();
+  await expect(page.locator('#detail .facts')).toContainText('role=web');
+  await expect(page.locator('#detail .facts')).not.toContainText('zone');
 });
 
 test('members are filtered and sorted, and a link shows the same', async ({ page, cluster }) => {
@@ -108,6 +121,7 @@ test.describe('when the agent goes', () => {
     await expect(row(page, 'b')).toBeVisible();
     await picture(page, 'lost');
 
+    // Whoever this page has not heard failing is only known from the new one.
     await cluster.kill('e');
     const again = await cluster.start('a', { http, more: ['--join', other] });
     expect(again.gossip).not.toBe(gossip);
@@ -115,6 +129,7 @@ test.describe('when the agent goes', () => {
     await expect(row(page, 'a')).toContainText(again.gossip);
     await expect(row(page, 'e')).not.toHaveAttribute('data-state', 'alive');
     await expect(entries(page).filter({ hasText: 'hears the agent again' })).toHaveCount(1);
+    await expect(entries(page).filter({ hasText: 'found the agent started anew' })).toHaveCount(1);
     await expect(page.locator('body')).not.toHaveClass(/stale/);
   });
 
@@ -140,21 +155,3 @@ test.describe('a member with a hostile name', () => {
     await picture(page, 'hostile');
   });
 });
-
-for (const [label, viewport] of [['desk', { width: 1440, height: 900 }], ['phone', { width: 390, height: 844 }], ['small-phone', { width: 360, height: 640 }]]) {
-  for (const colorScheme of ['light', 'dark']) {
-    test(`fits a ${label} in ${colorScheme}`, async ({ page, cluster }) => {
-      await page.setViewportSize(viewport);
-      await page.emulateMedia({ colorScheme });
-      await openPage(page, cluster, '#member=b');
-      await expect(page.locator('#detail .decisions li')).not.toHaveCount(0);
-      await picture(page, `${label}-${colorScheme}-why`);
-      await page.keyboard.press('Escape');
-      for (const view of label === 'desk' ? ['members'] : ['members', 'timeline', 'map', 'vitals']) {
-        if (label !== 'desk') await page.locator('#views').getByRole('button', { name: view }).click();
-        expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
-        await picture(page, `${label}-${colorScheme}-${view}`);
-      }
-    });
-  }
-}

@@ -7,8 +7,9 @@ export default defineConfig({
   testMatch: '*.test.js',
   // Each test has a cluster of its own; one after another, so that none makes another one late.
   workers: 1,
-  timeout: 45_000,
-  expect: { timeout: 20_000 },
+  // How long a failure takes. A suspicion that nobody confirms runs for 18 s with `--profile local`, and a busy agent doubts itself first.
+  timeout: 120_000,
+  expect: { timeout: 45_000 },
   reporter: [['list']],
   outputDir: 'test-results',
   use: {

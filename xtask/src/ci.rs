@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as shell};
-use crate::{chaos, deny, interop, mutate, tidy, tools};
+use crate::{chaos, deny, e2e, interop, mutate, tidy, tools};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ struct Step {
     work: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "fmt",
         command: "cargo fmt --all --check",
@@ -68,6 +68,7 @@ const STEPS: [Step; 10] = [
         work: || interop::run(&interop::Options::default()),
     },
     Step { name: "chaos", command: "cargo xtask chaos", work: chaos::run_short },
+    Step { name: "e2e", command: "cargo xtask e2e", work: e2e::run_where_possible },
     Step { name: "deny", command: "cargo xtask deny", work: deny::run },
 ];
 

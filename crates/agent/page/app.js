@@ -29,7 +29,7 @@ const timeline = new Timeline({ onSelect: open, onOnly: (only) => select(wanted.
 const charts = new Charts();
 const detail = new Detail({ onClose: close, now });
 const announcer = new Announcer();
-const feed = new Feed(take, enter);
+const feed = new Feed(take, enter, () => store.mark('restarted', 'found the agent started anew; what it decided before is only here'));
 const tabs = VIEWS.map(createTab);
 
 /** At most so often is anything drawn anew; nobody reads faster. Each part has its own turn, so that no frame is late. */

@@ -116,17 +116,21 @@ async function why(name) {
 }
 
 function facts(member) {
-  const since = element('time', { datetime: member.since, title: fullTime(member.since) }, member.since.replace('T', ' ').replace('Z', ' UTC'));
   const tags = tagList(member.tags);
   const pairs = [
-    ['Address', member.address],
-    ['Round trip', member.rtt_ms === null ? 'not measured' : milliseconds(member.rtt_ms)],
-    ['Since', since],
-    ['Incarnation', String(member.incarnation)],
-    ['Tags', tags.length > 0 ? tags.join('  ') : 'none'],
-    ['Link', member.degraded ? `${linkWords(member.degraded)} since ${member.degraded.since}` : 'no loss noticed'],
+    ['Address', [member.address]],
+    ['Round trip', [member.rtt_ms === null ? 'not measured' : milliseconds(member.rtt_ms)]],
+    ['Since', [dated(member.since)]],
+    ['Incarnation', [String(member.incarnation)]],
+    ['Tags', [tags.length > 0 ? tags.join('  ') : 'none']],
+    ['Link', member.degraded ? [`${linkWords(member.degraded)} since `, dated(member.degraded.since)] : ['no loss noticed']],
   ];
-  return pairs.map(([label, value]) => element('div', {}, element('dt', {}, label), element('dd', {}, value)));
+  return pairs.map(([label, value]) => element('div', {}, element('dt', {}, label), element('dd', {}, ...value)));
+}
+
+/** A time with its date, to the second. */
+function dated(time) {
+  return element('time', { datetime: time, title: fullTime(time) }, time.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC'));
 }
 
 function list(sentences) {

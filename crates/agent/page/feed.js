@@ -8,7 +8,8 @@ const LAST_RETRY_MS = 5000;
 
 /**
  * Follows `/v1/watch`. `onEvent` takes a kind and its data, and says `false` when everything is needed
- * anew. `onPhase` takes `connecting`, `live`, `lost` or `ended`.
+ * anew. `onPhase` takes `connecting`, `live`, `lost` or `ended`. `onRestart` is called when the agent that is heard is not the process
+ * that it was before.
  */
 export class Feed {
   #source = null;
@@ -17,11 +18,14 @@ export class Feed {
   #retryMs = FIRST_RETRY_MS;
   #retry = null;
   #onEvent;
+  #epoch = null;
   #onPhase;
+  #onRestart;
 
-  constructor(onEvent, onPhase) {
+  constructor(onEvent, onPhase, onRestart) {
     this.#onEvent = onEvent;
     this.#onPhase = onPhase;
+    this.#onRestart = onRestart;
     setInterval(() => this.#listen(), 1000);
   }
 
@@ -42,7 +46,16 @@ export class Feed {
     this.#heardAt = Date.now();
     this.#retryMs = FIRST_RETRY_MS;
     this.#enter(kind === 'end' ? 'ended' : 'live');
+    this.#compareEpoch(event.lastEventId);
     if (this.#onEvent(kind, JSON.parse(event.data)) === false) this.connect();
+  }
+
+  /** The first half of an id is that of the process. */
+  #compareEpoch(id) {
+    if (id === '') return;
+    const [epoch] = id.split('-');
+    if (this.#epoch !== null && this.#epoch !== epoch) this.#onRestart();
+    this.#epoch = epoch;
   }
 
   /** The browser tries again by itself and resumes, except after an answer that is no stream. */

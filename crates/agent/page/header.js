@@ -51,7 +51,9 @@ export class Header {
 
   /** Time went by. */
   tick() {
-    if (this.facts) setText(byId('agent-facts'), [...this.facts, `up ${duration((Date.now() - this.#startedAt) / 1000)}`].join(' · '));
+    // A number stays on the line of its unit.
+    const uptime = `up ${duration((Date.now() - this.#startedAt) / 1000)}`.replaceAll(' ', '\u00a0');
+    if (this.facts) setText(byId('agent-facts'), [...this.facts, uptime].join(' · '));
     if (this.#lostAt !== null) this.#showLost();
   }
 

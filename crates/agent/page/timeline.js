@@ -88,7 +88,7 @@ export class Timeline {
 }
 
 function titleOf(kind) {
-  return ['gap', 'lost', 'back'].includes(kind) ? 'this page' : 'this agent';
+  return ['gap', 'lost', 'back', 'restarted'].includes(kind) ? 'this page' : 'this agent';
 }
 
 /** The time of a decision; in full for those who point at it. */
