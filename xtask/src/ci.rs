@@ -73,8 +73,13 @@ const STEPS: [Step; 11] = [
 ];
 
 /// What the test of the pages types, and what it makes their network with.
-const FOR_TESTS: [(&str, &str); 4] =
-    [("ip", "iproute2"), ("unshare", "util-linux"), ("curl", "curl"), ("pkill", "procps")];
+const FOR_TESTS: [(&str, &str); 5] = [
+    ("ip", "iproute2"),
+    ("unshare", "util-linux"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("pkill", "procps"),
+];
 
 /// Runs the steps that are wanted.
 ///
