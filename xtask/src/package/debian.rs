@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -22,7 +23,7 @@ pub(super) fn check() -> Result<()> {
     let package = packaged()?;
     println!("{}: {}", package.display(), megabytes(&package)?);
     lint(&package)?;
-    let root = debian()?;
+    let root = debian("debian")?;
     let room = Room::new(&root);
     let before = listed(&root)?;
     install(&room, &package)?;
@@ -34,7 +35,7 @@ pub(super) fn check() -> Result<()> {
     let left: Vec<_> = before.symmetric_difference(&after).collect();
     ensure!(left.is_empty(), "after a purge there is a difference:\n{left:#?}");
     println!("installed, run, removed and purged; nothing is left of it");
-    Ok(())
+    serves(&package)
 }
 
 /// Compiles the agent, lets it write what it knows about itself, and packs all of it.
@@ -104,7 +105,7 @@ fn lint(package: &Path) -> Result<()> {
 
 /// The root of a fresh Debian, of the same release as this machine: the package fits the libraries that it was linked
 /// with. What was fetched is kept for the next time.
-fn debian() -> Result<PathBuf> {
+fn debian(name: &str) -> Result<PathBuf> {
     let release = fs::read_to_string("/etc/os-release")?;
     let release = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let release = release.context("/etc/os-release names no release; this needs a Debian")?;
@@ -116,7 +117,7 @@ fn debian() -> Result<PathBuf> {
         shell(make.arg(&partial))?;
         fs::rename(partial, &archive)?;
     }
-    let root = fresh("debian")?;
+    let root = fresh(name)?;
     shell(
         Command::new("tar")
             .args(["--extract", "--numeric-owner", "--file"])
@@ -127,11 +128,11 @@ fn debian() -> Result<PathBuf> {
     Ok(root)
 }
 
-/// All files, with kind, mode, owner and size, but for the package manager's own records.
+/// All files, with kind, mode, owner and size, but for the package manager's own records and what a start clears.
 fn listed(root: &Path) -> Result<BTreeSet<String>> {
     let mut find = Command::new("find");
     find.arg(root).args(["-xdev", "-regextype", "egrep"]);
-    find.args(["-regex", r".*/debian/(proc|var/(cache|log|lib/dpkg))", "-prune"]);
+    find.args(["-regex", r".*/debian/(proc|run|var/(cache|log|lib/dpkg))", "-prune"]);
     find.args(["-o", "-type", "d", "-printf", r"%y %m %U:%G %P\n"]);
     find.args(["-o", "-printf", r"%y %m %U:%G %s %P\n"]);
     Ok(output(&mut find)?.lines().map(str::to_owned).collect())
@@ -194,6 +195,35 @@ fn keeps_settings(room: &Room, package: &Path) -> Result<()> {
     ensure!(!room.root().join("usr/bin/mingle").exists(), "a removal leaves the program");
     Ok(())
 }
+
+/// Under a systemd that has booted, the service starts, is reloaded, upgraded, stopped and purged as it should be.
+fn serves(package: &Path) -> Result<()> {
+    let root = debian("booted")?;
+    install(&Room::new(&root), package)?;
+    fs::copy(package, root.join("mingle.deb"))?;
+    fs::write(root.join("boot.sh"), include_str!("boot.sh"))?;
+    let units = root.join("etc/systemd/system");
+    fs::write(units.join("life.service"), LIFE)?;
+    symlink("../life.service", units.join("multi-user.target.wants/life.service"))?;
+    let mut boot = Command::new("timeout");
+    boot.args(["300", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit"]);
+    boot.args(["--private-network", "--boot", "--directory"]).arg(&root);
+    // It draws on the terminal what it starts; what matters is in the script's log.
+    boot.stdin(Stdio::null()).stdout(Stdio::null());
+    let booted = shell(&mut boot);
+    let log = fs::read_to_string(root.join("boot.log")).unwrap_or_default();
+    ensure!(log.ends_with("all is well\n+ systemctl poweroff --force\n"), "under systemd:\n{log}");
+    println!("the service starts, is reloaded, upgraded, stopped and purged under systemd");
+    booted
+}
+
+const LIFE: &str = "\
+[Unit]
+After=basic.target
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /boot.sh
+";
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ Writes the agent's settings, as the ConfigMap has them, to the file SETTINGS, fo
 line for each finding. Before that it breaks the manifests in several ways and ends with 1 if that is not noticed.
 """
 
+import itertools
 import pathlib
 import re
 import sys
@@ -15,8 +16,8 @@ import tomllib
 import kubernetes_validate
 import yaml
 
-# The oldest version of Kubernetes that is still maintained, so that what passes works on all later ones too.
-VERSION = "1.34"
+# The oldest and the newest version of Kubernetes that its project maintains.
+VERSIONS = ("1.35", "1.37")
 
 
 def main():
@@ -31,7 +32,7 @@ def main():
         sys.exit(1)
     documents = parse(texts)
     settings.write_text(only(documents, "ConfigMap")["data"]["mingle.toml"])
-    print(f"{len(documents)} manifests fit Kubernetes {VERSION} and each other; {len(BROKEN)} broken ones were noticed")
+    print(f"{len(documents)} manifests fit Kubernetes {' and '.join(VERSIONS)}, and each other; {len(BROKEN)} broken ones were noticed")
 
 
 def parse(texts):
@@ -63,13 +64,12 @@ def check(texts, image):
 
 
 def schemas(documents):
-    for document in documents:
-        what = f"{document.get('kind')} {document.get('metadata', {}).get('name')}"
+    for document, version in itertools.product(documents, VERSIONS):
+        what = f"{document.get('kind')} {document.get('metadata', {}).get('name')} in {version}"
         try:
-            kubernetes_validate.validate(document, VERSION, strict=True)
+            kubernetes_validate.validate(document, version, strict=True)
         except kubernetes_validate.ValidationError as error:
-            place = "/".join(map(str, error.path))
-            return [f"{what}: {place}: {error.message}"]
+            return [f"{what}: {'/'.join(map(str, error.path))}: {error.message}"]
         except kubernetes_validate.SchemaNotFoundError as error:
             return [f"{what}: {error.message}"]
     return []

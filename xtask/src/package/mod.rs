@@ -39,7 +39,7 @@ enum Part {
 }
 
 /// Programs that it needs, and Debian's packages with them.
-const TOOLS: [(&str, &str); 10] = [
+const TOOLS: [(&str, &str); 11] = [
     ("bash", "bash"),
     ("ip", "iproute2"),
     ("lintian", "lintian"),
@@ -49,6 +49,7 @@ const TOOLS: [(&str, &str); 10] = [
     ("dpkg-shlibdeps", "dpkg-dev"),
     ("strip", "binutils"),
     ("python3", "python3"),
+    ("systemd-nspawn", "systemd-container"),
     ("tar", "tar"),
 ];
 
