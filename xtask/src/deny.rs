@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::shell::{cargo, root, run as shell, target_folder};
+use crate::shell::{root, run as shell, target_folder};
+use crate::tools;
 
 /// Runs cargo-deny, after installing it beside what is compiled when it is not there.
 ///
@@ -30,19 +31,13 @@ fn installed(tools: &Path) -> Option<PathBuf> {
 
 const PROGRAM: &str = "bin/cargo-deny";
 
-/// Without optimization: that takes a third of the time, and a run takes seconds either way.
 fn install(tools: &Path) -> Result<PathBuf> {
-    println!("installing cargo-deny {VERSION} into {}", tools.display());
-    let mut install = cargo(["install", "--locked", "--debug", "--version", VERSION, "cargo-deny"]);
-    install.arg("--root").arg(tools).env("CARGO_PROFILE_DEV_DEBUG", "0");
-    install.env_remove("CARGO_TARGET_DIR");
-    shell(&mut install).with_context(|| {
+    tools::crate_installed(tools, "cargo-deny", VERSION).with_context(|| {
         format!(
-            "cargo-deny can't be installed, so licences and sources are unchecked; install it \
-             yourself (cargo install --locked cargo-deny@{VERSION}) and run this again"
+            "licences and sources are unchecked; install cargo-deny yourself (cargo install --locked \
+             cargo-deny@{VERSION}) and run this again"
         )
-    })?;
-    Ok(tools.join(PROGRAM))
+    })
 }
 
 const VERSION: &str = "0.20.2";

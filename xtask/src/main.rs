@@ -10,6 +10,7 @@ mod e2e;
 mod fuzz;
 mod interop;
 mod mutate;
+mod package;
 mod shell;
 mod tidy;
 mod tools;
@@ -48,6 +49,9 @@ enum Command {
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
     Deny,
+    /// Build the Debian package, the static binary and what is in the container image, and run each where it is meant to
+    /// run; check the manifests for Kubernetes. Needs root.
+    Package(package::Options),
     /// Run each fuzz target for some minutes; needs a nightly toolchain and cargo-fuzz.
     Fuzz(fuzz::Options),
     /// Run each fuzz target for a few seconds.
@@ -72,6 +76,7 @@ fn perform(command: Command) -> Result<ExitCode> {
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
         Command::Mutate(options) => mutate::run(&options),
+        Command::Package(options) => package::run(&options),
         Command::Deny => deny::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::FuzzSmoke => fuzz::smoke(),

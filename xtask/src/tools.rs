@@ -1,9 +1,12 @@
 //! Programs of the system that some checks need.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::run as shell;
+use anyhow::{Context as _, Result};
+
+use crate::shell::{cargo, output, run as shell};
 
 /// Installs those that are missing, each with the package of Debian that has it. A fresh machine has no
 /// list of packages either. Where this does not work, whoever needs them says what is missing.
@@ -29,4 +32,23 @@ pub(crate) fn install(tools: &[(&str, &str)]) {
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A program of cargo's registry, at one version, which is installed into a folder of ours when it is not there. Without
+/// optimization: that takes a third of the time, and its runs take seconds either way.
+///
+/// # Errors
+///
+/// When it can't be installed.
+pub(crate) fn crate_installed(folder: &Path, name: &str, version: &str) -> Result<PathBuf> {
+    let program = folder.join("bin").join(name);
+    if output(Command::new(&program).arg("--version")).is_ok_and(|said| said.contains(version)) {
+        return Ok(program);
+    }
+    println!("installing {name} {version} into {}", folder.display());
+    let mut install = cargo(["install", "--locked", "--debug", "--version", version, name]);
+    install.arg("--root").arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    install.env_remove("CARGO_TARGET_DIR");
+    shell(&mut install).with_context(|| format!("{name} {version} can't be installed"))?;
+    Ok(program)
 }
