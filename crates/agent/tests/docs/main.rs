@@ -57,6 +57,22 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "mingle why c --http 127.0.0.1:17375",
         "which of three agents is the first to suspect is chance; docs/failures.md has the like",
     ),
+    (
+        "docs/operating.md",
+        "apt install ./mingle_0.1.0-1_amd64.deb",
+        "installs on the machine; `cargo xtask package` does so in a root of its own",
+    ),
+    (
+        "docs/operating.md",
+        "(umask 077 && mkdir /var/lib/mingle && echo \"[\\\"$(mingle keygen)\\\"]\" > /var/lib/mingle/keys.json)",
+        "writes to a folder of the machine; `cargo xtask package` does so in a root of its own",
+    ),
+    (
+        "docs/operating.md",
+        "podman build -f deploy/container/Containerfile -t mingle .",
+        "needs a container engine; `cargo xtask package` follows the file without one",
+    ),
+    ("docs/operating.md", "cd deploy/kubernetes", "needs a cluster of Kubernetes"),
 ];
 
 #[test]
