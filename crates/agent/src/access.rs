@@ -50,6 +50,7 @@ struct Secrets {
 #[derive(Clone, Debug)]
 struct Identity {
     config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
     expires: SystemTime,
 }
 
@@ -106,6 +107,19 @@ impl Access {
         }
         let secrets = RwLock::new(Secrets { token, identity });
         Ok(Self { reach, hosts: args.http_allowed_host.clone(), secrets })
+    }
+
+    /// Which secrets are others, by name.
+    pub(crate) fn differences(&self, new: &Self) -> Vec<&'static str> {
+        let held = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let new = new.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let token = |secrets: &Secrets| secrets.token.as_ref().map(|token| token.0.clone());
+        let shown = |secrets: &Secrets| {
+            secrets.identity.as_ref().map(|identity| identity.certificate.clone())
+        };
+        let token = (token(&held) != token(&new)).then_some("http_token");
+        let certificate = (shown(&held) != shown(&new)).then_some("http_certificate");
+        token.into_iter().chain(certificate).collect()
     }
 
     /// Goes by what the files say now.
@@ -264,6 +278,7 @@ fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
         let from = validity.not_before;
         return Err(refuse(&format!("is valid only from {from} on; check it and the clock")));
     }
+    let certificate = certificates[0].clone();
     let key_text = secret("key", key)?;
     let private = PrivateKeyDer::from_pem_slice(&key_text).map_err(|_| {
         Failure::Input(format!("the key file {} holds no PEM private key", shown(key)))
@@ -282,7 +297,7 @@ fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let expires = validity.not_after.to_system_time();
-    Ok(Identity { config: Arc::new(config), expires })
+    Ok(Identity { config: Arc::new(config), certificate, expires })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use mingle::{Cluster, StartError, StateFile};
@@ -82,7 +83,7 @@ pub(crate) struct Running {
     pub(crate) recording: Option<Recording>,
     pub(crate) started: Instant,
     /// Whether it was told of somebody to join.
-    pub(crate) has_seeds: bool,
+    pub(crate) has_seeds: AtomicBool,
     /// For those who watch.
     pub(crate) feed: Arc<Feed>,
     /// Whether it states tags, as Serf agents do.
@@ -117,7 +118,7 @@ impl Running {
             security,
             recording: None,
             started: Instant::now(),
-            has_seeds: false,
+            has_seeds: AtomicBool::new(false),
             feed: Feed::new(SystemTime::now()),
             states_tags: true,
             changing: tokio::sync::Mutex::default(),
@@ -153,16 +154,16 @@ impl Running {
 type Announce = fn(&Running) -> String;
 
 async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<ExitCode, Failure> {
-    joining::resolve(&plan.join).await?;
     let mut signals = Signals::listen()?;
     let mut hangups = Hangups::listen()?;
+    joining::resolve(&plan.join).await?;
     let listener = listen(plan).await?;
     let cluster = start(plan).await?;
     let (leave, asked) = mpsc::channel(1);
     let security = security(plan, cluster.local_addr());
     let running = Arc::new(Running {
         label: plan.label.clone(),
-        has_seeds: !plan.join.is_empty() || !plan.retry_join.is_empty(),
+        has_seeds: AtomicBool::new(plan.has_seeds()),
         recording: plan.recording.clone(),
         states_tags: matches!(plan.statement, Statement::Serf(_)),
         changing: tokio::sync::Mutex::new(changing),
@@ -251,7 +252,7 @@ async fn work(plan: &Plan, running: &Running, announce: Announce) -> Failure {
 }
 
 /// SIGHUP makes an agent read its settings again.
-async fn reload_when_told(running: &Running, hangups: &mut Hangups) -> Infallible {
+async fn reload_when_told(running: &Arc<Running>, hangups: &mut Hangups) -> Infallible {
     loop {
         hangups.next().await;
         if let Err(Failure::No(why) | Failure::Input(why) | Failure::Unreachable(why)) =

@@ -199,12 +199,23 @@ pub(crate) struct ForceLeaveAnswer {
 }
 
 /// What `POST /v1/keys` takes: one of three. A key is base64, or of one that is installed its fingerprint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum KeysRequest {
     Install(String),
     Use(String),
     Remove(String),
+}
+
+/// Without the key.
+impl std::fmt::Debug for KeysRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Install(_) => "Install",
+            Self::Use(_) => "Use",
+            Self::Remove(_) => "Remove",
+        })
+    }
 }
 
 /// The keys of the agent, as `GET /v1/keys` and `POST /v1/keys` give them.

@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,10 +77,17 @@ pub(crate) async fn view(running: &Running) -> KeysView {
     }
 }
 
-/// Changes the keys of an agent, its keyring file first. When that can't be written, nothing has changed.
-pub(crate) async fn change(running: &Running, request: &KeysRequest) -> Result<(), Failure> {
+/// Changes the keys of an agent, its keyring file first. When that can't be written, nothing has changed. It
+/// goes on to its end when nobody waits for it any more.
+pub(crate) async fn change(running: &Arc<Running>, request: KeysRequest) -> Result<(), Failure> {
+    let running = Arc::clone(running);
+    tokio::spawn(async move { apply(&running, &request).await }).await.expect("it does not panic")
+}
+
+async fn apply(running: &Running, request: &KeysRequest) -> Result<(), Failure> {
     let changing = running.changing.lock().await;
-    let mut ring = Keyring::new(running.cluster.list_keys());
+    let held = Keyring::new(running.cluster.list_keys());
+    let mut ring = held.clone();
     if ring.is_empty() {
         return Err(Failure::No(
             "the agent does not encrypt; start it with --encrypt or --keyring-file".to_owned(),
@@ -97,7 +105,7 @@ pub(crate) async fn change(running: &Running, request: &KeysRequest) -> Result<(
     result.map_err(|error| Failure::No(error.to_string()))?;
     if let Some(path) = changing.keyring_file.clone() {
         let text = spell(&ring);
-        let writing = tokio::task::spawn_blocking(move || write(&path, &text));
+        let writing = tokio::task::spawn_blocking(move || replace(&path, &held, &text));
         writing.await.expect("it does not panic")?;
     }
     info!(keys = fingerprints(&ring), "the keys have changed");
@@ -123,22 +131,39 @@ fn find(ring: &Keyring, text: &str) -> Result<Key, Failure> {
     }
 }
 
-/// Brings the keys to the disk whole, beside the old ones and then in their place.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let written =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(|_| ()).map_err(|error| {
-        let name = output::escape(&path.display().to_string());
+/// Writes other keys, unless the file has other ones by now than the agent.
+fn replace(path: &Path, held: &Keyring, text: &str) -> Result<(), Failure> {
+    // A link stays one.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = output::escape(&path.display().to_string());
+    if path.exists() && read(&path)? != *held {
+        return Err(Failure::No(format!(
+            "the keyring file {name} has other keys than the agent; take them over with \"mingle \
+             reload\" first"
+        )));
+    }
+    write(&path, text).map_err(|error| {
         Failure::No(format!(
             "the keyring file {name} can't be written: {}; let the agent write in its folder",
             error.kind()
         ))
     })
+}
+
+/// Brings a text to the disk whole, beside the old file and then in its place.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(old) = std::fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 /// As a keyring file has them.

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) retry_join: Vec<String>,
     pub(crate) statement: Statement,
     pub(crate) keyring: Option<Keyring>,
+    /// Where it is from, if not from the settings themselves.
+    pub(crate) keyring_file: Option<PathBuf>,
     pub(crate) label: String,
     pub(crate) profile: Profile,
     pub(crate) compress: bool,
@@ -80,6 +82,7 @@ impl Plan {
             retry_join: args.retry_join.clone(),
             statement: statement(args)?,
             keyring: keyring(args)?,
+            keyring_file: args.keyring_file.clone(),
             label: args.label.clone(),
             profile: args.profile,
             compress: args.compress,
@@ -93,6 +96,11 @@ impl Plan {
                 on_terminate: args.leave_on_terminate,
             },
         })
+    }
+
+    /// Whether it was told of somebody to look for.
+    pub(crate) fn has_seeds(&self) -> bool {
+        !self.join.is_empty() || !self.retry_join.is_empty()
     }
 
     pub(crate) fn bind(&self) -> BindAddress {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mingle::Keyring;
 use tracing::{info, warn};
@@ -42,8 +44,13 @@ pub(crate) struct Changing {
 }
 
 /// Reads the settings again, and takes over what may change. When anything is wrong in them, nothing has
-/// changed.
-pub(crate) async fn reload(running: &Running) -> Result<ReloadAnswer, Failure> {
+/// changed. It goes on to its end when nobody waits for it any more.
+pub(crate) async fn reload(running: &Arc<Running>) -> Result<ReloadAnswer, Failure> {
+    let running = Arc::clone(running);
+    tokio::spawn(async move { take_over(&running).await }).await.expect("it does not panic")
+}
+
+async fn take_over(running: &Running) -> Result<ReloadAnswer, Failure> {
     let changing = &mut *running.changing.lock().await;
     let Some((source, set_level)) = &mut changing.settings else {
         return Err(Failure::No("this agent was started without settings to read".to_owned()));
@@ -52,10 +59,13 @@ pub(crate) async fn reload(running: &Running) -> Result<ReloadAnswer, Failure> {
     let reading = tokio::task::spawn_blocking(move || read(&line));
     let (args, plan, texts) = reading.await.expect("it does not panic")?;
     let mut changes = differences(&source.held, &texts);
-    let keyring = keyring(running, &plan);
     let is_new = |setting| changes.iter().any(|change| change.setting == setting);
     // Secrets were checked for the place that the settings name: they count only while it is the same.
     let keeps_place = !is_new("http") && !is_new("http_insecure");
+    // A key that is given as such says nothing about those that were installed since.
+    let rereads_keys = plan.keyring_file.is_some() || is_new("encrypt") || is_new("keyring_file");
+    let keyring = keyring(running, &plan).filter(|_| rereads_keys);
+    let states_tags = running.states_tags && matches!(plan.statement, Statement::Serf(_));
     if is_new("tag")
         && let Statement::Serf(tags) = &plan.statement
         && running.states_tags
@@ -66,21 +76,30 @@ pub(crate) async fn reload(running: &Running) -> Result<ReloadAnswer, Failure> {
     if is_new("join") || is_new("retry_join") {
         let seeds = plan.join.iter().chain(&plan.retry_join);
         running.cluster.set_seeds(seeds).map_err(|error| Failure::Input(error.to_string()))?;
+        running.has_seeds.store(plan.has_seeds(), Ordering::Relaxed);
     }
     if let Some((ring, change)) = keyring {
         running.cluster.set_keyring(ring).map_err(|error| Failure::No(error.to_string()))?;
         changes.push(change);
     }
-    if running.security == Security::Encrypted {
+    if running.security == Security::Encrypted && plan.keyring.is_some() {
         changing.keyring_file = args.keyring_file;
     }
+    changes.extend(running.access.differences(&plan.access).into_iter().map(|secret| {
+        SettingChange {
+            setting: secret.to_owned(),
+            from: "the one in force".to_owned(),
+            to: "another one".to_owned(),
+            applied: keeps_place,
+        }
+    }));
     if keeps_place {
         running.access.take_over(&plan.access);
     }
     set_level(args.log_level);
     for change in &mut changes {
         change.applied |= match change.setting.as_str() {
-            "tag" => running.states_tags,
+            "tag" => states_tags,
             "join" | "retry_join" | "log_level" => true,
             "http_token_file" | "http_tls_cert" | "http_tls_key" => keeps_place,
             "encrypt" | "keyring_file" => {

@@ -31,7 +31,9 @@ enum Listening {
 
 /// Most connections at a time.
 const MAX_CONNECTIONS: usize = 64 + MAX_WATCHERS;
-/// How long a connection may rest. Above the longest request.
+/// How long a connection may take to its first answer, a handshake included. Above the longest request.
+const FIRST_ANSWER: Duration = Duration::from_secs(65);
+/// How long a connection may rest then. Above the longest request.
 const MAX_REST: Duration = Duration::from_secs(75);
 
 /// Listens for HTTP; nothing is answered yet.
@@ -81,7 +83,8 @@ impl Listener for Connections {
         let room = Arc::clone(&self.room);
         let room = room.acquire_owned().await.expect("the semaphore is never closed");
         let stream = self.next().await;
-        (Connection { stream, rest: Box::pin(sleep(MAX_REST)), _room: room }, ())
+        let rest = Box::pin(sleep(FIRST_ANSWER));
+        (Connection { stream, rest, has_answered: false, _room: room }, ())
     }
 
     fn local_addr(&self) -> io::Result<()> {
@@ -89,26 +92,35 @@ impl Listener for Connections {
     }
 }
 
-/// A connection that ends when nothing has moved on it for [`MAX_REST`].
+/// A connection that ends when nothing has moved on it for [`MAX_REST`], and without a first answer after
+/// [`FIRST_ANSWER`] whatever has moved.
 pub(crate) struct Connection {
     stream: Stream,
     rest: Pin<Box<Sleep>>,
+    has_answered: bool,
     _room: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Passes on what moved; an error instead of waiting any longer.
+    /// Passes on what happened, except that a connection ends when nothing has happened for too long.
     fn unless_resting<T>(
         &mut self,
         context: &mut Context<'_>,
-        moved: Poll<io::Result<T>>,
+        happened: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if moved.is_ready() {
-            self.rest.as_mut().reset(Instant::now() + MAX_REST);
-            return moved;
+        if happened.is_ready() {
+            return happened;
         }
         ready!(self.rest.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Something has moved. Before the first answer the end stays where it is: who does not come to the
+    /// point holds no place.
+    fn moved(&mut self) {
+        if self.has_answered {
+            self.rest.as_mut().reset(Instant::now() + MAX_REST);
+        }
     }
 }
 
@@ -118,8 +130,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let moved = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.unless_resting(context, moved)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            self.moved();
+        }
+        self.unless_resting(context, read)
     }
 }
 
@@ -129,15 +144,21 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.unless_resting(context, moved)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            self.has_answered = true;
+            self.moved();
+        }
+        self.unless_resting(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.unless_resting(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.unless_resting(context, shut)
     }
 }

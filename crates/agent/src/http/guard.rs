@@ -16,7 +16,8 @@ const MAX_TIME: Duration = Duration::from_secs(60);
 /// Lets through what comes on purpose from who may ask, and bounds how long it takes.
 pub(super) async fn guard(State(running): Agent, request: Request, next: Next) -> Response {
     let mut response = match check(&running.access, &request) {
-        Err(refusal) => refusal.into_response(),
+        // Who may not ask holds no place.
+        Err(refusal) => ([(header::CONNECTION, "close")], refusal).into_response(),
         Ok(()) => {
             let answer = tokio::time::timeout(MAX_TIME, next.run(request)).await;
             answer.unwrap_or_else(|_| {

@@ -1,5 +1,7 @@
 //! What supervisors ask.
 
+use std::sync::atomic::Ordering;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::FutureExt;
@@ -29,10 +31,11 @@ pub(super) const fn alive() -> &'static str {
 )]
 pub(super) async fn ready(State(running): Agent) -> Result<&'static str, Refusal> {
     let unready = |detail| Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+    let has_seeds = running.has_seeds.load(Ordering::Relaxed);
     let has_joined = running.cluster.joined().now_or_never() == Some(true);
     match running.cluster.local().state {
         MemberState::Left | MemberState::Dead => unready("the agent is leaving"),
-        MemberState::Alive | MemberState::Suspect if running.has_seeds && !has_joined => {
+        MemberState::Alive | MemberState::Suspect if has_seeds && !has_joined => {
             unready("none of those that it should join has answered yet; see its log")
         }
         MemberState::Alive | MemberState::Suspect => Ok("ok\n"),

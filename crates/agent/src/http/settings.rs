@@ -34,7 +34,7 @@ pub(super) async fn change_keys(State(running): Agent, body: Body) -> Result<Res
     let request: KeysRequest = body.read(
         "the body is no change of keys; send {\"install\": KEY}, {\"use\": KEY} or {\"remove\": KEY}",
     )?;
-    keys::change(&running, &request).await.map_err(refusal)?;
+    keys::change(&running, request).await.map_err(refusal)?;
     Ok(json(&keys::view(&running).await))
 }
 

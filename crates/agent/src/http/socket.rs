@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use tokio::net::{UnixListener, UnixStream};
 pub(super) struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and number of the file.
+    identity: (u64, u64),
 }
 
 impl Socket {
@@ -35,7 +37,8 @@ impl Socket {
         let listener = UnixListener::bind(&first)?;
         std::fs::set_permissions(&first, Permissions::from_mode(0o600))?;
         std::fs::hard_link(&first, path)?;
-        Ok(Self { listener, path: path.to_owned() })
+        let identity = identity(&first)?;
+        Ok(Self { listener, path: path.to_owned(), identity })
     }
 
     pub(super) async fn accept(&self) -> UnixStream {
@@ -54,7 +57,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // If it is gone, somebody else has taken it away.
-        let _ = std::fs::remove_file(&self.path);
+        // It may be gone by now, or another's.
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }

@@ -23,6 +23,8 @@ pub(super) enum Stream {
 pub(super) enum Tls {
     Shaking(Box<Accept<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
+    /// The handshake has failed.
+    Broken,
 }
 
 impl Tls {
@@ -35,12 +37,17 @@ impl Tls {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Pin<&mut TlsStream<TcpStream>>>> {
         if let Self::Shaking(shaking) = self {
-            let open = ready!(Pin::new(shaking).poll(context))?;
-            *self = Self::Open(Box::new(open));
+            match ready!(Pin::new(shaking).poll(context)) {
+                Ok(open) => *self = Self::Open(Box::new(open)),
+                Err(error) => {
+                    *self = Self::Broken;
+                    return Poll::Ready(Err(error));
+                }
+            }
         }
         match self {
             Self::Open(open) => Poll::Ready(Ok(Pin::new(open))),
-            Self::Shaking(_) => unreachable!("it is open by now"),
+            Self::Shaking(_) | Self::Broken => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -88,7 +95,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(Tls::Open(stream)) => Pin::new(stream).poll_shutdown(context),
             // Who has not shaken hands hears nothing.
-            Self::Tls(Tls::Shaking(_)) => Poll::Ready(Ok(())),
+            Self::Tls(Tls::Shaking(_) | Tls::Broken) => Poll::Ready(Ok(())),
             #[cfg(unix)]
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }

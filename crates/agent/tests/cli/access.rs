@@ -116,7 +116,10 @@ fn a_certificate_and_a_token_are_renewed_by_a_reload() {
             .to_vec()
     };
     run_refused(&as_str(&args("members", &files)), 3);
-    run_fine(&as_str(&args("reload", &old)));
+    let told = run_fine(&as_str(&args("reload", &old)));
+    for secret in ["http_token: ", "http_certificate: "] {
+        assert!(told.contains(secret), "{told}");
+    }
     run_fine(&as_str(&args("members", &files)));
     run_refused(&as_str(&args("members", &old)), 3);
     // What has expired does not take the place of what is good.
@@ -229,6 +232,15 @@ fn a_socket_is_for_its_user_and_comes_and_goes_with_the_agent() {
     assert_eq!(again.exit_code(), Some(0));
     wait("the file is gone", || !path.exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    // What is another's by now stays.
+    let mut first = Agent::start("a", &["--http", &place]);
+    std::fs::remove_file(&path).unwrap();
+    let second = Agent::start("b", &["--http", &place]);
+    first.signal("-TERM");
+    assert_eq!(first.exit_code(), Some(0));
+    assert!(second.ask(&["members"]).contains("alive"));
+    drop(second);
+    std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "something of value").unwrap();
     assert!(run_refused(&base, 2).contains("can't listen"));
     assert!(path.exists());

@@ -97,6 +97,46 @@ fn a_change_of_keys_that_can_not_be_kept_is_none() {
     assert!(refused(&plain, &["keys", "install", key[1]]).contains("start it with --encrypt"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_keyring_file_that_others_changed_is_not_overwritten() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let [path, link] = ["keys.json", "link.json"].map(|name| folder.path().join(name));
+    let [one, other] = ["AAAAAAAAAAAAAAAAAAAAAA==", "AQAAAAAAAAAAAAAAAAAAAA=="];
+    std::fs::write(&path, format!("[\"{one}\"]")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let agent = Agent::start("a", &["--keyring-file", text(&link)]);
+    std::fs::write(&path, format!("[\"{one}\", \"{other}\"]")).unwrap();
+    let third = "AgAAAAAAAAAAAAAAAAAAAA==";
+    let sentence = refused(&agent, &["keys", "install", third]);
+    assert!(sentence.contains("has other keys than the agent"), "{sentence}");
+    assert!(agent.ask(&["reload"]).starts_with("keys: "));
+    agent.ask(&["keys", "install", third]);
+    let kept: Vec<String> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(kept, [one, other, third]);
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn a_reload_does_not_bring_back_a_key_that_was_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mingle.toml");
+    let [old, new] = ["AAAAAAAAAAAAAAAAAAAAAA==", "AQAAAAAAAAAAAAAAAAAAAA=="];
+    std::fs::write(&file, format!("encrypt = \"{old}\"\n")).unwrap();
+    let agent = Agent::start("a", &["--config", text(&file)]);
+    let first = fingerprints(&agent);
+    agent.ask(&["keys", "install", new]);
+    agent.ask(&["keys", "use", new]);
+    agent.ask(&["keys", "remove", old]);
+    assert_eq!(agent.ask(&["reload"]), "nothing has changed\n");
+    assert_ne!(fingerprints(&agent), first);
+    std::fs::write(&file, format!("encrypt = \"{new}\"\n")).unwrap();
+    assert_eq!(agent.ask(&["reload"]), "encrypt: (a key) -> (a key)\n");
+}
+
 #[test]
 fn settings_are_read_again_and_say_what_needs_a_restart() {
     let folder = tempfile::tempdir().unwrap();
