@@ -671,8 +671,13 @@ pub(crate) struct ReloadArgs {
 #[command(after_help = "\
 Examples:
   mingle info
-  mingle info --json")]
+  mingle info --json
+  mingle info --ready")]
 pub(crate) struct InfoArgs {
+    /// Only say whether it is in the cluster: with 1 while none of those that it should join has
+    /// answered, and while it leaves
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ready: bool,
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
     /// Print the object that the API gives

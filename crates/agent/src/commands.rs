@@ -180,6 +180,10 @@ pub(crate) fn tags(args: &TagsArgs) -> Result<(), Failure> {
 /// `mingle info`
 pub(crate) fn info(args: &InfoArgs) -> Result<(), Failure> {
     let client = Client::new(&args.agent, AT_ONCE)?;
+    if args.ready {
+        client.check("/readyz")?;
+        return output::print("ready\n");
+    }
     let view: SelfView = client.get("/v1/self")?;
     output::print(&if args.json { output::json(&view) } else { info_text(&view) })
 }

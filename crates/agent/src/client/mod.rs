@@ -162,6 +162,16 @@ impl Client {
         self.answer(self.with_token(self.http.get(self.url(path))).call())
     }
 
+    /// Whether the answer is yes.
+    pub(crate) fn check(&self, path: &str) -> Result<(), Failure> {
+        let result = self.with_token(self.http.get(self.url(path))).call();
+        let response = result.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(self.problem(&self.body(response)?))
+    }
+
     /// The same of a path with a query.
     pub(crate) fn get_with<T: DeserializeOwned>(
         &self,

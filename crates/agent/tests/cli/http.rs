@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::process::{Agent, free, run_fine, wait};
+use crate::process::{Agent, free, run_fine, run_refused, wait};
 
 const JSON: &str = "Host: localhost\r\nContent-Type: application/json";
 
@@ -65,8 +65,11 @@ fn an_agent_is_ready_when_somebody_has_answered_it() {
     assert_eq!([get(&alone, "/healthz"), get(&alone, "/readyz")], ["200", "200"]);
     assert_eq!([get(&waiting, "/healthz"), get(&waiting, "/readyz")], ["200", "503"]);
     refused(&waiting, "GET /readyz HTTP/1.1\r\nHost: localhost", "", 503);
+    let sentence = run_refused(&["info", "--ready", "--http", &waiting.http], 1);
+    assert!(sentence.contains("none of those that it should join"), "{sentence}");
     waiting.ask(&["join", &alone.gossip()]);
     assert_eq!(get(&waiting, "/readyz"), "200");
+    assert_eq!(waiting.ask(&["info", "--ready"]), "ready\n");
 }
 
 #[test]
