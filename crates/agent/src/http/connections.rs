@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::seats::{Seat, Seats};
 use super::stream::{Stream, Tls};
 use crate::access::Access;
 use crate::endpoint::Place;
@@ -21,6 +22,7 @@ pub(crate) struct Connections {
     place: Place,
     access: Arc<Access>,
     room: Arc<Semaphore>,
+    seats: Arc<Seats>,
 }
 
 enum Listening {
@@ -52,7 +54,7 @@ pub(crate) async fn bind(place: &Place, access: Arc<Access>) -> io::Result<Conne
         Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
     };
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    Ok(Connections { listener, place, access, room })
+    Ok(Connections { listener, place, access, room, seats: Arc::default() })
 }
 
 impl Connections {
@@ -60,17 +62,20 @@ impl Connections {
         &self.place
     }
 
-    async fn next(&mut self) -> Stream {
+    async fn next(&mut self) -> (Stream, Seat) {
         match &mut self.listener {
-            Listening::Tcp(listener) => {
-                let (stream, _) = Listener::accept(listener).await;
-                match self.access.tls() {
+            Listening::Tcp(listener) => loop {
+                let (stream, from) = Listener::accept(listener).await;
+                // Whoever has too many already loses the new one.
+                let Some(seat) = self.seats.take(from.ip()) else { continue };
+                let stream = match self.access.tls() {
                     Some(config) => Stream::Tls(Tls::new(config, stream)),
                     None => Stream::Tcp(stream),
-                }
-            }
+                };
+                return (stream, seat);
+            },
             #[cfg(unix)]
-            Listening::Unix(socket) => Stream::Unix(socket.accept().await),
+            Listening::Unix(socket) => (Stream::Unix(socket.accept().await), self.seats.here()),
         }
     }
 }
@@ -82,9 +87,9 @@ impl Listener for Connections {
     async fn accept(&mut self) -> (Connection, ()) {
         let room = Arc::clone(&self.room);
         let room = room.acquire_owned().await.expect("the semaphore is never closed");
-        let stream = self.next().await;
+        let (stream, seat) = self.next().await;
         let rest = Box::pin(sleep(FIRST_ANSWER));
-        (Connection { stream, rest, has_answered: false, _room: room }, ())
+        (Connection { stream, rest, has_answered: false, _room: room, _seat: seat }, ())
     }
 
     fn local_addr(&self) -> io::Result<()> {
@@ -99,6 +104,7 @@ pub(crate) struct Connection {
     rest: Pin<Box<Sleep>>,
     has_answered: bool,
     _room: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Connection {

@@ -9,6 +9,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod problem;
+mod seats;
 mod settings;
 #[cfg(unix)]
 mod socket;
