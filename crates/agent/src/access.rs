@@ -1,6 +1,7 @@
 //! Who may ask an agent over HTTP, and how.
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,8 @@ pub(crate) struct Access {
     pub(crate) reach: Reach,
     /// Names that may stand in `Host`, beside those of the reach.
     pub(crate) hosts: Vec<String>,
+    /// Connections that were closed at once, because their machine had its share already.
+    pub(crate) turned_away: AtomicU64,
     secrets: RwLock<Secrets>,
 }
 
@@ -70,7 +73,7 @@ const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 impl Access {
     /// For programs on this machine, whoever they are.
     pub(crate) fn loopback() -> Self {
-        Self { reach: Reach::Loopback, hosts: Vec::new(), secrets: RwLock::default() }
+        Self::of(Reach::Loopback, Vec::new(), Secrets::default())
     }
 
     /// Reads the files, and refuses to be open to other machines without a secret.
@@ -105,8 +108,11 @@ impl Access {
                  --http-tls-key, or --http-insecure in a network that is trusted"
             )));
         }
-        let secrets = RwLock::new(Secrets { token, identity });
-        Ok(Self { reach, hosts: args.http_allowed_host.clone(), secrets })
+        Ok(Self::of(reach, args.http_allowed_host.clone(), Secrets { token, identity }))
+    }
+
+    fn of(reach: Reach, hosts: Vec<String>, secrets: Secrets) -> Self {
+        Self { reach, hosts, turned_away: AtomicU64::new(0), secrets: RwLock::new(secrets) }
     }
 
     /// Which secrets are others, by name.
@@ -265,18 +271,21 @@ pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 fn identity(cert: &Path, key: &Path) -> Result<Identity, Failure> {
     let certificates = certificates(cert)?;
-    let refuse =
-        |what: &str| Failure::Input(format!("the certificate file {} {what}", shown(cert)));
+    let sentence = |what: &str| format!("the certificate file {} {what}", shown(cert));
     let first = certificates.first().and_then(|first| Certificate::from_der(first).ok());
     let validity = first.map(|first| first.tbs_certificate.validity);
-    let validity = validity.ok_or_else(|| refuse("holds no certificate that can be read"))?;
+    let validity = validity
+        .ok_or_else(|| Failure::Input(sentence("holds no certificate that can be read")))?;
     let now = SystemTime::now();
+    // Those who renew it, and the clock, need not know of this agent.
     if validity.not_after.to_system_time() <= now {
-        return Err(refuse(&format!("has expired on {}; renew it", validity.not_after)));
+        let on = validity.not_after;
+        return Err(Failure::No(sentence(&format!("has expired on {on}; renew it"))));
     }
     if validity.not_before.to_system_time() > now {
         let from = validity.not_before;
-        return Err(refuse(&format!("is valid only from {from} on; check it and the clock")));
+        let until = format!("is valid only from {from} on; check it and the clock");
+        return Err(Failure::No(sentence(&until)));
     }
     let certificate = certificates[0].clone();
     let key_text = secret("key", key)?;

@@ -202,12 +202,16 @@ async fn listen(plan: &Plan) -> Result<Connections, Failure> {
     http::bind(&place, Arc::clone(&plan.access)).await.map_err(|error| {
         match (error.kind(), &place) {
             (io::ErrorKind::AddrInUse, Place::Address(address)) => taken(plan, "--http", *address),
-            (io::ErrorKind::AddrInUse, Place::Socket(_)) => Failure::Input(format!(
+            (io::ErrorKind::AddrInUse, Place::Socket(_)) => Failure::No(format!(
                 "another agent answers at {place}; choose another path with --http"
             )),
-            (kind, _) => Failure::Input(format!(
-                "can't listen on {place}: {kind}; choose another address with --http"
-            )),
+            (kind, _) => {
+                let sentence =
+                    format!("can't listen on {place}: {kind}; choose another address with --http");
+                // It may only be late.
+                let late = kind == io::ErrorKind::AddrNotAvailable;
+                if late { Failure::No(sentence) } else { Failure::Input(sentence) }
+            }
         }
     })
 }
@@ -215,6 +219,7 @@ async fn listen(plan: &Plan) -> Result<Connections, Failure> {
 async fn start(plan: &Plan) -> Result<Cluster, Failure> {
     plan.builder().start().await.map_err(|error| match error {
         StartError::AddressInUse { address } => taken(plan, "--bind", address),
+        error if error.is_transient() => Failure::No(error.to_string()),
         error => Failure::Input(error.to_string()),
     })
 }
@@ -226,7 +231,7 @@ fn taken(plan: &Plan, flag: &str, address: SocketAddr) -> Failure {
     } else {
         "--bind 127.0.0.1:7947 --http 127.0.0.1:7375".to_owned()
     };
-    Failure::Input(format!(
+    Failure::No(format!(
         "{address} is taken, perhaps by another agent; choose another port, as {remedy}"
     ))
 }

@@ -11,8 +11,8 @@ macro_rules! exit_codes {
         "\
 Exit codes:
   0  done
-  1  the answer is no: nobody could be joined, or the agent refused or failed
-  2  the command line or an input is wrong; nothing was started
+  1  the answer is no: nobody could be joined, an address is taken, or the agent refused or failed
+  2  the command line or an input is wrong; nothing was started, and trying again is of no use
   3  no agent answers
 An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM)."
     };

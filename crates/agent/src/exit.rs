@@ -6,7 +6,7 @@ use crate::output;
 /// Why a command did not do what it was asked; each kind has an exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It was tried, and the answer is no.
+    /// It was tried, and the answer is no. Another time it may be yes, with nothing changed in what was given.
     No(String),
     /// What was given can't work. Nothing was started.
     Input(String),

@@ -13,7 +13,7 @@ pub(crate) fn check(text: &str) -> Result<(), Failure> {
 pub(crate) async fn resolve(addresses: &[String]) -> Result<(), Failure> {
     for text in addresses {
         if let Err(error) = parse(text)?.resolve(DEFAULT_PORT).await {
-            return Err(Failure::Input(format!(
+            return Err(Failure::No(format!(
                 "{error}: check the spelling of {text:?}, or use --retry-join if it appears later"
             )));
         }

@@ -164,6 +164,25 @@ pub enum StartError {
     Entropy,
 }
 
+impl StartError {
+    /// Whether the same start may succeed later, with no setting changed: an address is in use or not
+    /// there yet, a disk is full. A supervisor may try these again; all others wait for an operator.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::AddressInUse { .. }
+            | Self::NoAdvertiseAddress
+            | Self::StateInUse { .. }
+            | Self::Entropy => true,
+            Self::Bind { kind, .. } => !matches!(kind, io::ErrorKind::PermissionDenied),
+            Self::Record { kind, .. } | Self::State { kind, .. } => {
+                matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Why a user message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

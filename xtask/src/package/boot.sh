@@ -37,6 +37,18 @@ is Result success
 journalctl --unit mingle --no-pager | tail -30
 journalctl --unit mingle --no-pager | grep -c "left confirmed" | grep -x 2
 
+# What may pass is tried again: somebody else has the port, until he goes.
+perl -MIO::Socket::INET -e '$| = 1; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:7374", Listen => 1) or die; print "listening\n"; sleep 60' > /port.log &
+holder=$!
+until grep -q listening /port.log; do kill -0 $holder; sleep 0.1; done
+systemctl start mingle && exit 1
+kill $holder
+for _ in $(seq 300); do test "$(systemctl show mingle --property ActiveState --value)" = active && break; sleep 0.1; done
+is ActiveState active
+mingle info
+systemctl stop mingle
+systemctl reset-failed mingle || true # unless it is unloaded already
+
 # Wrong settings are told, and not tried again.
 echo 'nonsense = 1' >> /etc/mingle/mingle.toml
 if systemctl start mingle; then exit 1; fi

@@ -1,6 +1,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -67,7 +68,10 @@ impl Connections {
             Listening::Tcp(listener) => loop {
                 let (stream, from) = Listener::accept(listener).await;
                 // Whoever has too many already loses the new one.
-                let Some(seat) = self.seats.take(from.ip()) else { continue };
+                let Some(seat) = self.seats.take(from.ip()) else {
+                    self.access.turned_away.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                };
                 let stream = match self.access.tls() {
                     Some(config) => Stream::Tls(Tls::new(config, stream)),
                     None => Stream::Tcp(stream),

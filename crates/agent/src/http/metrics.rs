@@ -1,4 +1,5 @@
 use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::header;
@@ -39,6 +40,10 @@ fn add_agent(page: &mut Page, running: &Running) {
     page.gauge("insecure", "1 when gossip is open to others and not encrypted.", insecure);
     let warnings = u64::try_from(running.warnings().len()).unwrap_or(u64::MAX);
     page.gauge("warnings", "What an operator should change; see /v1/self.", warnings);
+    let refused = running.access.turned_away.load(Ordering::Relaxed);
+    let name = "http_connections_refused_total";
+    page.describe(name, "Connections of machines that had their share already.", Kind::Counter);
+    page.sample(name, None, refused);
 }
 
 fn add_members(page: &mut Page, counts: MemberCounts) {

@@ -1,6 +1,6 @@
 //! A socket of the file system, for who may open its file.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,14 @@ pub(super) struct Socket {
 impl Socket {
     /// Takes the place of a socket on which nobody listens any more.
     pub(super) async fn bind(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        // Of two that find the same stale socket, one takes its place.
+        let alone = File::open(folder)?;
+        alone.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::AddrInUse.into(),
+            TryLockError::Error(error) => error,
+        })?;
         let found = std::fs::symlink_metadata(path);
         if found.is_ok_and(|data| data.file_type().is_socket()) {
             match UnixStream::connect(path).await {
@@ -30,8 +38,6 @@ impl Socket {
             }
         }
         // It has its name only when nobody else may open it.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
         let hidden = tempfile::Builder::new().prefix(".mingle-").tempdir_in(folder)?;
         let first = hidden.path().join("socket");
         let listener = UnixListener::bind(&first)?;

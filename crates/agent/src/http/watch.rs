@@ -22,7 +22,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
     responses(
         (
             status = 200,
-            description = "All members, and then each change, until the agent ends",
+            description = "All members, and then each change, until the agent ends or has another token",
             body = String,
             content_type = "text/event-stream"
         ),
@@ -35,9 +35,13 @@ pub(super) async fn watch(State(running): Agent, headers: HeaderMap) -> Result<R
         let detail = format!("{MAX_WATCHERS} watch already; end one of them, or ask another agent");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
-    let events = stream::unfold(watcher, async |mut watcher| {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let watching = (watcher, running, given.map(str::to_owned));
+    let events = stream::unfold(watching, async |(mut watcher, running, given)| {
         let event = watcher.next().await?;
-        Some((Ok::<_, Infallible>(event), watcher))
+        // A stream does not outlive its token: when that is another by now, it has to be asked for anew.
+        let event = running.access.admits(given.as_deref()).then_some(event)?;
+        Some((Ok::<_, Infallible>(event), (watcher, running, given)))
     });
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(([kind], Body::from_stream(events)).into_response())

@@ -24,6 +24,7 @@ fn the_dead_are_said_to_have_left_and_the_living_are_not() {
     assert!(refused(&a, &["force-leave", "d"]).contains("nothing is known of \"d\""));
     c.kill();
     a.wait_for_state("c", "dead");
+    b.wait_for_state("c", "dead");
     assert!(a.ask(&["force-leave", "c"]).starts_with("c counts as left"));
     b.wait_for_state("c", "left");
     assert!(a.ask(&["why", "c"]).contains("said here by an operator"));

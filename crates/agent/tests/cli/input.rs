@@ -4,9 +4,18 @@ use std::net::{TcpListener, UdpSocket};
 
 use crate::process::{Agent, free, run, run_refused};
 
-/// Checks that an agent with these arguments does not start, says a sentence with this in it, and
-/// leaves both addresses free.
+/// Checks that an agent with these arguments does not start and never will, says a sentence with this
+/// in it, and leaves both addresses free.
 fn refused(args: &[&str], expected: &str) {
+    refused_with(2, args, expected);
+}
+
+/// The same of an agent that could start another time.
+fn refused_now(args: &[&str], expected: &str) {
+    refused_with(1, args, expected);
+}
+
+fn refused_with(code: i32, args: &[&str], expected: &str) {
     let [bind, http] = free();
     let (bind_text, http_text) = (bind.to_string(), http.to_string());
     let mut all = vec!["agent"];
@@ -16,7 +25,7 @@ fn refused(args: &[&str], expected: &str) {
             all.extend([flag, address]);
         }
     }
-    let sentence = run_refused(&all, 2);
+    let sentence = run_refused(&all, code);
     assert!(sentence.contains(expected), "{args:?}: {sentence}");
     for address in [bind, http] {
         TcpListener::bind(address).expect("nobody listens");
@@ -66,14 +75,14 @@ fn labels_and_tags_are_bounded() {
 #[test]
 fn addresses_that_are_taken_come_with_another_one() {
     let a = Agent::start("a", &[]);
-    refused(&["--bind", &a.gossip()], "choose another port, as --bind 127.0.0.1:");
-    refused(&["--http", &a.http], "choose another port, as --http 127.0.0.1:");
+    refused_now(&["--bind", &a.gossip()], "choose another port, as --bind 127.0.0.1:");
+    refused_now(&["--http", &a.http], "choose another port, as --http 127.0.0.1:");
 }
 
 #[test]
 fn addresses_that_are_none_are_refused() {
     refused(&["--bind", "localhost:7946"], "0.0.0.0:7946");
-    refused(&["--bind", "192.0.2.1:7946"], "bind an address of this machine");
+    refused_now(&["--bind", "192.0.2.1:7946"], "bind an address of this machine");
     refused(&["--advertise", "example.org"], "10.0.0.1:7946");
     refused(&["--advertise", "0.0.0.0:7946"], "give a specific IP");
     refused(&["--http", "0.0.0.0:8080"], "use --http 127.0.0.1:8080");
@@ -85,7 +94,7 @@ fn addresses_that_are_none_are_refused() {
 fn a_join_that_does_not_resolve_starts_nothing() {
     let a = Agent::start("a", &[]);
     let gossip = a.gossip();
-    refused(&["--name", "b", "--join", &gossip, "--join", "nosuch.invalid"], "nosuch.invalid");
+    refused_now(&["--name", "b", "--join", &gossip, "--join", "nosuch.invalid"], "nosuch.invalid");
     refused(&["--name", "b", "--join", &gossip, "--join", "host:port:x"], "no address of a member");
     refused(&["--name", "b", "--retry-join", ""], "no address of a member");
     assert_eq!(a.state_of("b"), None);

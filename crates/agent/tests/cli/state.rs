@@ -15,11 +15,11 @@ fn itself(agent: &Agent) -> Value {
     serde_json::from_str(&agent.ask(&["info", "--json"])).unwrap()
 }
 
-/// Checks that an agent does not start with this folder, and gives the reason.
-fn refused(name: &str, folder: &Path, more: &[&str]) -> String {
+/// Checks that an agent does not start with this folder and ends with this code, and gives the reason.
+fn refused(code: i32, name: &str, folder: &Path, more: &[&str]) -> String {
     let places = ["--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log-level", "error"];
     let state = ["agent", "--name", name, "--state", folder.to_str().unwrap()];
-    run_refused(&[&state, &places[..], more].concat(), 2)
+    run_refused(&[&state, &places[..], more].concat(), code)
 }
 
 #[test]
@@ -101,16 +101,16 @@ fn a_state_that_is_not_this_agents_is_an_error_at_the_start() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("state");
     let mut b = start("b", &folder, &["--label", "blue"]);
-    let said = refused("a", &folder, &[]);
+    let said = refused(1, "a", &folder, &[]);
     assert!(said.contains("is in use by another node") && said.contains("of its own"), "{said}");
     b.ask(&["leave"]);
     b.exit_code();
-    let said = refused("a", &folder, &["--label", "blue"]);
+    let said = refused(2, "a", &folder, &["--label", "blue"]);
     assert!(said.contains("named \"b\", and this one is \"a\""), "{said}");
-    let said = refused("b", &folder, &["--label", "green"]);
+    let said = refused(2, "b", &folder, &["--label", "green"]);
     assert!(said.contains("\"blue\"") && said.contains("\"green\""), "{said}");
     let file = place.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let said = refused("a", &file, &[]);
+    let said = refused(2, "a", &file, &[]);
     assert!(said.contains("can't keep state in") && said.contains("may write"), "{said}");
 }

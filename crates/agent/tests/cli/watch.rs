@@ -39,8 +39,8 @@ impl Events {
     fn next(&mut self) -> Option<Event> {
         let (mut id, mut kind) = (None, String::new());
         loop {
-            let line = self.line()?;
-            // Lines that begin otherwise are sizes of chunks.
+            // Lines that begin otherwise are sizes of chunks; the last chunk is empty.
+            let line = self.line().filter(|line| line != "0")?;
             match line.split_once(": ") {
                 Some(("id", text)) => id = Some(text.to_owned()),
                 Some(("event", text)) => text.clone_into(&mut kind),
@@ -62,6 +62,29 @@ fn is_change(event: &Event, name: &str, change: &str) -> bool {
     event.kind == "change"
         && event.data["member"]["name"] == name
         && event.data["decision"]["member"]["change"] == change
+}
+
+#[test]
+fn a_stream_ends_with_the_token_that_opened_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = |text: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = folder.path().join("token");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let agent = Agent::start("a", &["--http-token-file", &token("0123456789abcdef")]);
+    let mut old = Events::open(&agent, "Authorization: Bearer 0123456789abcdef\r\n");
+    assert_eq!(old.next().unwrap().kind, "snapshot");
+    token("fedcba9876543210");
+    agent.signal("-HUP");
+    agent.wait_for_log("http_token");
+    let mut new = Events::open(&agent, "Authorization: Bearer fedcba9876543210\r\n");
+    while old.next().is_some() {}
+    for _ in 0..3 {
+        assert!(new.next().is_some());
+    }
 }
 
 #[test]
