@@ -86,7 +86,8 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
 }
 
 /// Programs that the cases need, and Debian's packages with them.
-const TOOLS: [(&str, &str); 2] = [("ip", "iproute2"), ("nft", "nftables")];
+const TOOLS: [(&str, &str); 3] =
+    [("ip", "iproute2"), ("nft", "nftables"), ("dnsmasq", "dnsmasq-base")];
 
 #[cfg(test)]
 mod tests {

@@ -198,8 +198,9 @@ impl Builder {
         self
     }
 
-    /// How long to wait until the names of [`Builder::join`] are looked up again; 30 s by default. Where
-    /// the rules leave reconnects to users, until the next attempt to join.
+    /// How long to wait until the names of [`Builder::join`] are looked up again; 30 s by default. Names that
+    /// can't be looked up are tried after 1 s, 2 s, 4 s and so on up to this. Where the rules leave
+    /// reconnects to users, until the next attempt to join.
     pub fn retry_interval(mut self, interval: Duration) -> Self {
         self.retry_interval = interval;
         self

@@ -43,6 +43,10 @@ impl Seeds<'_> {
     }
 }
 
+/// The pause after a look-up that failed; after each further one it is twice as long, up to the interval.
+/// A name that appears with the cluster is found soon, and one that never does costs nothing.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
 /// Tells the node where its seeds are, at once and after each look-up that gave something else.
 async fn keep(
     commands: mpsc::WeakSender<Command>,
@@ -52,23 +56,31 @@ async fn keep(
 ) {
     let mut found: BTreeMap<String, BTreeSet<SocketAddr>> = BTreeMap::new();
     let mut told: BTreeSet<SocketAddr> = BTreeSet::new();
-    let mut attempt = 0_u64;
+    // Rounds in a row in which something could not be looked up.
+    let mut failures = 0_u32;
     loop {
-        attempt += 1;
         let texts = given.borrow_and_update().clone();
         found.retain(|text, _| texts.contains(text));
+        let retry = interval.min(FIRST_RETRY * (1 << failures.min(16)));
+        let (mut pause, mut failed) = (interval, false);
         for text in &texts {
             match look_up(text, default_port).await {
                 Ok(addresses) => {
                     found.insert(text.clone(), addresses.into_iter().collect());
                 }
                 // What it stood for before still counts. Told the first, second, fourth, ... time.
-                Err(error) if attempt.is_power_of_two() => {
-                    warn!(seed = ?text, %error, again_in = ?interval, "a seed can't be looked up");
+                Err(error) => {
+                    pause = retry;
+                    if (failures + 1).is_power_of_two() {
+                        warn!(seed = ?text, %error, again_in = ?pause, "a seed can't be looked up");
+                    } else {
+                        debug!(seed = ?text, %error, "a seed can't be looked up");
+                    }
+                    failed = true;
                 }
-                Err(error) => debug!(seed = ?text, %error, "a seed can't be looked up"),
             }
         }
+        failures = if failed { failures.saturating_add(1) } else { 0 };
         let now: BTreeSet<SocketAddr> = found.values().flatten().copied().collect();
         let add: Vec<_> = now.difference(&told).copied().collect();
         let remove: Vec<_> = told.difference(&now).copied().collect();
@@ -81,9 +93,9 @@ async fn keep(
             told = now;
         }
         tokio::select! {
-            () = tokio::time::sleep(interval), if !texts.is_empty() => {}
+            () = tokio::time::sleep(pause), if !texts.is_empty() => {}
             changed = given.changed() => match changed {
-                Ok(()) => attempt = 0,
+                Ok(()) => failures = 0,
                 Err(_) => return,
             },
         }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::cluster::{Company, Memory};
-use super::disk;
 use super::network::Traffic;
 use super::trial::Trial;
+use super::{disk, dns};
 
 /// One thing that happens to a cluster.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +129,14 @@ pub(super) const CASES: &[Case] = &[
         name: "disk-full",
         shows: "the disk with an agent's state is full for a while: it goes on and says so once",
         run: disk::full,
+        ..PLAIN
+    },
+    Case {
+        name: "dns-moves",
+        shows: "names stand for nobody, then for a cluster, then for where it has moved as a whole: who knows only them finds it each time",
+        company: Company { agents: 3, serfs: 0, gopeers: 0, memory: Memory::Nothing },
+        run: dns::moves,
+        tells: &[tale("a4", "a1", "failed: ")],
         ..PLAIN
     },
 ];

@@ -101,16 +101,29 @@ impl Cluster {
 
     /// One more mingle agent, with these flags.
     pub(super) fn add_agent_with(&mut self, name: &str, flags: Vec<String>) -> Result<()> {
+        let join = self.seed();
+        self.add(MingleOptions { join, extra: flags, ..MingleOptions::named(name) })
+    }
+
+    /// One more mingle agent, which looks for others under a name that this resolver knows.
+    pub(super) fn add_by_name(&mut self, name: &str, seed: &str, resolver: PathBuf) -> Result<()> {
+        self.add(MingleOptions {
+            resolver: Some(resolver),
+            extra: vec![format!("--retry-join={seed}")],
+            ..MingleOptions::named(name)
+        })
+    }
+
+    fn add(&mut self, options: MingleOptions) -> Result<()> {
         let host = self.network.add_host()?;
         let mut extra = vec!["--log-format=json".to_owned()];
-        extra.extend(flags);
+        extra.extend(options.extra);
         let options = MingleOptions {
             bind: Some(gossip(&host)),
             http: Some(CONTROL),
             profile: PROFILE,
-            join: self.seed(),
             extra,
-            ..MingleOptions::named(name)
+            ..options
         };
         let peer = host.namespace.run(|| MingleAgent::start(&self.context, &options))?;
         self.agents.push(Agent { options, lives: 1, placed: Placed { peer, host } });

@@ -26,7 +26,13 @@ pub fn unmet_needs() -> Vec<String> {
 }
 
 /// Programs, and Debian's packages with them.
-const TOOLS: [(&str, &str); 3] = [("ip", "iproute2"), ("nft", "nftables"), ("mount", "mount")];
+const TOOLS: [(&str, &str); 5] = [
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("mount", "mount"),
+    ("unshare", "util-linux"),
+    ("dnsmasq", "dnsmasq-base"),
+];
 
 fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();

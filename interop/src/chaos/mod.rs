@@ -1,5 +1,5 @@
 //! Clusters of mingle, Serf and memberlist to which something happens: packets are dropped, processes stand still or are killed,
-//! a disk is full.
+//! a disk is full, a name stands for somebody else.
 //!
 //! Each node is in a network namespace of its own, behind a bridge in another; what is dropped is dropped on that bridge. Nothing
 //! outside of these namespaces is changed, and they are gone in the end, also after Ctrl-C. That needs root, `ip` and `nft`.
@@ -11,6 +11,7 @@ mod beliefs;
 mod cases;
 mod cluster;
 mod disk;
+mod dns;
 mod evidence;
 mod machine;
 mod namespace;

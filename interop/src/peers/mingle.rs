@@ -42,6 +42,8 @@ pub struct MingleOptions {
     pub meta: Option<Vec<u8>>,
     /// The timing.
     pub profile: Profile,
+    /// What stands in the place of `/etc/resolv.conf` for the agent, and for nobody else. Needs root.
+    pub resolver: Option<PathBuf>,
     /// Nodes of which one must answer before the agent is ready.
     pub join: Vec<SocketAddr>,
     /// `trace`, `debug`, `info`, `warn` or `error`.
@@ -65,6 +67,7 @@ impl MingleOptions {
             tags: BTreeMap::new(),
             meta: None,
             profile: Profile::default(),
+            resolver: None,
             join: Vec::new(),
             log_level: "info".to_owned(),
             extra: Vec::new(),
@@ -114,7 +117,11 @@ impl MingleAgent {
     pub fn start(context: &Context, options: &MingleOptions) -> Result<Self> {
         let bind = options.bind.map_or_else(loopback_v4, Ok)?;
         let http = options.http.map_or_else(loopback_v4, Ok)?;
-        let mut command = Command::new(mingle_program()?);
+        let program = mingle_program()?;
+        let mut command = match &options.resolver {
+            Some(resolver) => with_resolver(resolver, &program),
+            None => Command::new(program),
+        };
         command.args(options.arguments(bind, http));
         let process = Process::spawn(&options.name, &mut command, context.log_dir())?;
         let client = ureq::Agent::config_builder()
@@ -262,6 +269,14 @@ impl View for MingleAgent {
     fn remembers_departed(&self) -> bool {
         false
     }
+}
+
+/// Runs a program that has a mount namespace of its own, with another file at `/etc/resolv.conf`.
+fn with_resolver(resolver: &Path, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#]);
+    command.arg(resolver).arg(program);
+    command
 }
 
 /// How the line begins that says so.
