@@ -19,15 +19,15 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
 
 /// `mingle man`
 pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
-    let mut program = Cli::command();
-    program.build();
-    let command = match &args.command {
-        None => program,
-        Some(name) => program.find_subcommand(name).cloned().ok_or_else(|| {
-            let name = output::escape(name);
+    let mut command = Cli::command();
+    command.build();
+    for word in &args.command {
+        command = command.find_subcommand(word).cloned().ok_or_else(|| {
+            let name = output::escape(&args.command.join(" "));
             Failure::Input(format!("there is no command {name:?}; see \"mingle --help\""))
-        })?,
-    };
+        })?;
+    }
+    let command = command.version(env!("CARGO_PKG_VERSION"));
     let page = page(command)
         .map_err(|error| Failure::No(format!("the page can't be written: {}", error.kind())))?;
     output::print(&page)

@@ -146,7 +146,13 @@ impl Running {
             })
         });
         let certificate = self.access.warning(SystemTime::now());
-        open.into_iter().chain(unwritten).chain(certificate).collect()
+        let namesake = self.cluster.namesake().map(|at| {
+            format!(
+                "the node at {at} has the name of this agent too, so that others see one of the two \
+                 and not the other: give one of them another --name"
+            )
+        });
+        open.into_iter().chain(namesake).chain(unwritten).chain(certificate).collect()
     }
 }
 
@@ -340,6 +346,6 @@ async fn goodbye(cluster: &Cluster) -> LeaveAnswer {
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("nobody confirmed the goodbye within {GOODBYE:?}"),
     };
-    warn!(error, "others may see this agent as dead instead of left");
+    warn!(error, "no goodbye was confirmed; others may see this agent as dead instead of left");
     LeaveAnswer { left: false, confirmed: Vec::new(), error: Some(error) }
 }

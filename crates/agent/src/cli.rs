@@ -27,7 +27,6 @@ An agent that a second signal stops ends with 130 (SIGINT) or 143 (SIGTERM)."
     name = "mingle",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = exit_codes!(),
     after_long_help = AFTER_HELP
 )]
@@ -68,7 +67,7 @@ pub(crate) enum Command {
     ///
     /// They run in this process, on loopback ports of their own, and take nobody's place. On a terminal
     /// it draws who believes what of whom; otherwise it prints a line for whatever happens. It takes
-    /// about a minute, and says in the end what it cost.
+    /// about twenty seconds, and says in the end what it cost.
     Demo(DemoArgs),
     /// List the members that the agent knows
     ///
@@ -458,7 +457,7 @@ pub(crate) struct MembersArgs {
     /// What to sort by
     #[arg(long, value_enum, default_value_t = SortBy::Name)]
     pub(crate) sort: SortBy,
-    /// Show incarnation, round trip time and degraded links too
+    /// Show the incarnation, and since when packets get lost, too
     #[arg(long)]
     pub(crate) wide: bool,
     /// Go on with a line for each change, and why, until the agent ends
@@ -567,7 +566,7 @@ Example:
   mingle man > /usr/local/share/man/man1/mingle.1")]
 pub(crate) struct ManArgs {
     /// The page of this command instead of the one of the program
-    pub(crate) command: Option<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// Arguments of `mingle version`.

@@ -51,6 +51,14 @@ impl FromStr for Place {
 
     fn from_str(given: &str) -> Result<Self, Failure> {
         if let Some(path) = given.strip_prefix(SOCKET).filter(|path| !path.is_empty()) {
+            #[cfg(unix)]
+            if std::os::unix::net::SocketAddr::from_pathname(path).is_err() {
+                let length = path.len();
+                return Err(Failure::Input(format!(
+                    "the path of a socket has {length} bytes, more than the system takes; choose a shorter \
+                     one, as unix:/run/mingle/http.sock"
+                )));
+            }
             return Ok(Self::Socket(path.into()));
         }
         let text = given.strip_prefix("http://").unwrap_or(given);

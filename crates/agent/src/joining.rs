@@ -9,16 +9,22 @@ pub(crate) fn check(text: &str) -> Result<(), Failure> {
     parse(text).map(|_| ())
 }
 
-/// Looks all of them up, so that a misspelled one is found before anything is started.
+/// Looks them up until one is found, so that nothing is started when all are misspelled.
 pub(crate) async fn resolve(addresses: &[String]) -> Result<(), Failure> {
+    let mut failures = Vec::new();
     for text in addresses {
-        if let Err(error) = parse(text)?.resolve(DEFAULT_PORT).await {
-            return Err(Failure::No(format!(
-                "{error}: check the spelling of {text:?}, or use --retry-join if it appears later"
-            )));
+        match parse(text)?.resolve(DEFAULT_PORT).await {
+            Ok(_) => return Ok(()),
+            Err(error) => failures.push(error.to_string()),
         }
     }
-    Ok(())
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::No(format!(
+        "{}: check the spelling, or use --retry-join if it appears later",
+        failures.join("; ")
+    )))
 }
 
 fn parse(text: &str) -> Result<JoinAddress, Failure> {

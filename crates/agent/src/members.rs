@@ -20,7 +20,11 @@ pub(crate) fn members(args: &MembersArgs) -> Result<(), Failure> {
     }
     let mut members: Vec<MemberView> = client.get_with("/v1/members", &pairs)?;
     members.sort_by(|one, other| compare(args.sort, one, other));
-    output::print(&if args.json { output::json(&members) } else { table(&members, args) })
+    output::print(&if args.json {
+        output::json(&members)
+    } else {
+        table(&members, args, &columns(&members, args))
+    })
 }
 
 /// What is asked for, as the interface takes it.
@@ -35,6 +39,10 @@ fn pairs(args: &MembersArgs) -> Vec<(&'static str, &str)> {
 fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(), Failure> {
     let mut widths = None;
     for happening in client.watch()? {
+        // The agent says each second how it is, if nothing else.
+        if output::reader() == Reader::Gone {
+            return Ok(());
+        }
         let lines = match happening? {
             Happening::Snapshot(mut snapshot) => {
                 snapshot.members.retain(|member| selection.has(member));
@@ -42,8 +50,10 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
                 if args.json {
                     output::json_line(&serde_json::json!({ "snapshot": snapshot }))
                 } else {
-                    widths = Some(columns(&snapshot.members, args));
-                    table(&snapshot.members, args)
+                    let columns = columns(&snapshot.members, args);
+                    let text = table(&snapshot.members, args, &columns);
+                    widths = Some(columns);
+                    text
                 }
             }
             Happening::Change(change) if selection.has(&change.member) => {
@@ -135,14 +145,21 @@ pub(crate) fn link(member: &MemberView) -> String {
     }
 }
 
+/// How wide the columns are, also when a member is suspected later.
 fn columns(members: &[MemberView], args: &MembersArgs) -> Vec<usize> {
     let rows: Vec<_> = members.iter().map(|member| row(member, args)).collect();
-    output::widths(&header(args), &rows)
+    let mut widths = output::widths(&header(args), &rows);
+    if args.watch {
+        widths[HEADER.iter().position(|title| *title == "STATE").expect("a column")] =
+            "suspect".len();
+    }
+    widths
 }
 
-fn table(members: &[MemberView], args: &MembersArgs) -> String {
-    let rows: Vec<_> = members.iter().map(|member| row(member, args)).collect();
-    let text = output::table(&header(args), &rows);
+fn table(members: &[MemberView], args: &MembersArgs, widths: &[usize]) -> String {
+    let rows = members.iter().map(|member| row(member, args));
+    let lines = std::iter::once(header(args)).chain(rows);
+    let text: String = lines.map(|cells| output::row(&cells, widths) + "\n").collect();
     let shows_colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     if shows_colours { coloured(&text, members) } else { text }
 }
@@ -197,6 +214,11 @@ mod tests {
         args
     }
 
+    fn shown(members: &[MemberView], line: &str) -> String {
+        let args = args(line);
+        table(members, &args, &columns(members, &args))
+    }
+
     fn hostile() -> MemberView {
         MemberView {
             name: "evil\u{1b}[2J".to_owned(),
@@ -215,12 +237,12 @@ mod tests {
 
     #[test]
     fn a_hostile_member_takes_one_printable_line() {
-        let text = table(&[hostile()], &args("mingle members"));
+        let text = shown(&[hostile()], "mingle members");
         assert_eq!(text.lines().count(), 2, "{text:?}");
         assert!(text.contains("evil\\u{1b}[2J"), "{text}");
         assert!(text.contains("ro\\nle=w\\u{202e}eb"), "{text}");
         assert!(text.ends_with("  0.250 ms, streams only\\u{1b}\n"), "{text}");
-        let wide = table(&[hostile()], &args("mingle members --wide"));
+        let wide = shown(&[hostile()], "mingle members --wide");
         assert!(wide.lines().next().unwrap().ends_with("INCARNATION  DEGRADED SINCE"), "{wide}");
     }
 

@@ -9,6 +9,10 @@ use crate::output::{self, Reader, escape};
 pub(crate) fn monitor(args: &MonitorArgs) -> Result<(), Failure> {
     let client = Client::new(&args.agent, AT_ONCE)?;
     for happening in client.watch()? {
+        // The agent says each second how it is, if nothing else.
+        if output::reader() == Reader::Gone {
+            return Ok(());
+        }
         let line = match happening? {
             Happening::Snapshot(snapshot) if !args.json => beginning(&snapshot),
             Happening::Change(change) => decision(&change.decision, args),

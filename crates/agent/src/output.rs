@@ -28,6 +28,22 @@ pub(crate) fn write(text: &str) -> Result<Reader, Failure> {
     }
 }
 
+/// Whether somebody still reads stdout, for who has nothing to write at the moment.
+#[cfg(unix)]
+pub(crate) fn reader() -> Reader {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    let asked = poll(&mut ends, Some(&Timespec::default()));
+    let is_gone = asked.is_ok() && ends[0].revents().contains(PollFlags::ERR);
+    if is_gone { Reader::Gone } else { Reader::There }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn reader() -> Reader {
+    Reader::There
+}
+
 /// Whether the reader of a pipe has gone away.
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
@@ -160,7 +176,7 @@ pub(crate) fn row(cells: &[String], widths: &[usize]) -> String {
 }
 
 fn width(cell: &str) -> usize {
-    cell.chars().count()
+    unicode_width::UnicodeWidthStr::width(cell)
 }
 
 /// A moment as RFC 3339 spells it, in UTC and to the second.

@@ -146,6 +146,16 @@ impl Plan {
     }
 }
 
+/// What a setting is when nobody gave it, where that is not for the command line to know.
+pub(crate) fn default_of(setting: &str) -> Option<String> {
+    match setting {
+        "name" => Some(system_name()),
+        "bind" => Some(DEFAULT_BIND.to_owned()),
+        "http" => Some(endpoint::DEFAULT.to_owned()),
+        _ => None,
+    }
+}
+
 fn default_http() -> Place {
     endpoint::DEFAULT.parse().expect("it is an address")
 }

@@ -77,7 +77,12 @@ pub(crate) fn text(running: &Running) -> String {
         };
         let _ = writeln!(text, "To be reached from other machines, start it with{remedy}:");
         let port = gossip.port();
-        let _ = writeln!(text, "  mingle agent --bind 0.0.0.0:{port}{}{key}", alike(running));
+        let name = quoted(cluster.name());
+        let _ = writeln!(
+            text,
+            "  mingle agent --name {name} --bind 0.0.0.0:{port}{}{key}",
+            alike(running)
+        );
     } else {
         let address = cluster.local().address;
         let _ = writeln!(text, "To join it from another machine:");
@@ -103,7 +108,9 @@ fn http(running: &Running) -> String {
 /// A command that starts a second agent on this machine.
 fn neighbour(running: &Running) -> String {
     let gossip = running.cluster.local_addr();
-    let name = if running.cluster.name() == "b" { "c" } else { "b" };
+    let members = running.cluster.members();
+    let is_free = |name: &String| members.iter().all(|member| *member.name != **name);
+    let name = ('b'..='z').map(String::from).find(is_free).unwrap_or_else(|| "NAME".to_owned());
     let http = match &running.http {
         Place::Address(address) => Place::Address(next_port(*address)).to_string(),
         Place::Socket(_) => "127.0.0.1:0".to_owned(),
@@ -115,14 +122,30 @@ fn neighbour(running: &Running) -> String {
     )
 }
 
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", escape(text).replace('\'', "'\\''"))
+}
+
 /// The flags that must be the same on all members.
 fn alike(running: &Running) -> String {
     let mut flags = String::new();
     if running.security == Security::Encrypted {
-        flags.push_str(" --encrypt KEY");
+        let changing = running.changing.try_lock().ok();
+        let file = changing.and_then(|changing| changing.keyring_file.clone());
+        match file {
+            Some(file) => {
+                let _ = write!(flags, " --keyring-file {}", quoted(&file.to_string_lossy()));
+            }
+            None => flags.push_str(" --encrypt KEY"),
+        }
     }
     if !running.label.is_empty() {
-        let _ = write!(flags, " --label '{}'", escape(&running.label).replace('\'', "'\\''"));
+        let _ = write!(flags, " --label {}", quoted(&running.label));
     }
     if running.profile != Profile::Lan {
         let _ = write!(flags, " --profile {}", running.profile.as_str());

@@ -257,8 +257,7 @@ impl Builder {
     ///
     /// When something is out of bounds, found before anything is bound, or can't be bound.
     pub async fn start(self) -> Result<Cluster, StartError> {
-        let bind: BindAddress =
-            self.bind.parse().map_err(|_| StartError::BindAddress { text: self.bind.clone() })?;
+        let bind = self.bind_address()?;
         let sealer = self.check()?;
         let transport = NetTransport::bind(bind).await?;
         let join_port = if bind.port == 0 { DEFAULT_PORT } else { bind.port };
@@ -274,6 +273,20 @@ impl Builder {
         let sealer = self.check()?;
         let join_port = transport.local_addr().port();
         self.launch(transport, sealer, join_port)
+    }
+
+    /// Finds what is wrong without starting anything. Whether the addresses and folders can be used shows only at the start.
+    ///
+    /// # Errors
+    ///
+    /// The first that is out of bounds, as [`Builder::start`] would say it.
+    pub fn validate(&self) -> Result<(), StartError> {
+        let _: BindAddress = self.bind_address()?;
+        self.check().map(drop)
+    }
+
+    fn bind_address(&self) -> Result<BindAddress, StartError> {
+        self.bind.parse().map_err(|_| StartError::BindAddress { text: self.bind.clone() })
     }
 
     /// Everything that can be found wrong without the network.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use crate::queue::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Conflicts {
     told: Mutex<BTreeMap<String, Told>>,
+    /// Who else answers to our own name, and when that was last found.
+    namesake: Mutex<Option<(SocketAddr, Instant)>>,
 }
 
 #[derive(Debug)]
@@ -21,7 +24,21 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Names that are told of in a minute: whoever has the key can make up any number.
 const MAX_NAMES: usize = 64;
 
+/// For so long it counts. It is found again every 30 s, or whenever views are exchanged.
+const NAMESAKE: Duration = Duration::from_secs(120);
+
 impl Conflicts {
+    /// Somebody else answers to our name.
+    pub(crate) fn note_namesake(&self, at: SocketAddr, now: Instant) {
+        *lock(&self.namesake) = Some((at, now));
+    }
+
+    /// Where the other one is, unless that was long ago.
+    pub(crate) fn namesake(&self, now: Instant) -> Option<SocketAddr> {
+        let (at, found) = (*lock(&self.namesake))?;
+        (now.duration_since(found) < NAMESAKE).then_some(at)
+    }
+
     /// Takes note of a conflict. Gives how many there were since the last line about this name, this
     /// one included, when it is time for a line.
     pub(crate) fn note(&self, name: &str, now: Instant) -> Option<u64> {

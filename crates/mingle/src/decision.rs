@@ -255,7 +255,12 @@ impl fmt::Display for Decided {
             Self::Health { before, score } => write!(f, "health score from {before} to {score}"),
             Self::Late { by } => write!(f, "late: this node could not run for {by:.1?}"),
             Self::Reconnect { to, sought, error } => {
-                write!(f, "reconnect to {to} ({}): ", sought.as_str())?;
+                f.write_str(match sought {
+                    Sought::Seed => "tried a seed",
+                    Sought::Remembered => "tried where a member was before a restart",
+                    Sought::Failed => "tried a member that failed",
+                })?;
+                write!(f, " at {to}: ")?;
                 match error {
                     Some(error) => error.fmt(f),
                     None => f.write_str("it answered"),

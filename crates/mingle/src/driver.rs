@@ -323,7 +323,7 @@ impl<T: Transport> Driver<T> {
         *lock(&self.shared.last_stats) = self.stats();
         self.helpers.shutdown().await;
         self.steps.shutdown().await;
-        debug!(name = ?self.shared.name, "stopped");
+        debug!(name = &*self.shared.name, "stopped");
         // The sockets are closed before anybody is told that they are.
         drop(self);
         drop(farewell);
@@ -477,7 +477,8 @@ impl<T: Transport> Driver<T> {
         let detail = self.detail;
         let error = match result {
             Ok(done) => {
-                info!(%to, sought = sought.as_str(), ?done, "reconnected");
+                let members = if let Done::Joined { members } = done { members } else { 0 };
+                info!(%to, sought = sought.as_str(), members, "views exchanged with one that was missing");
                 self.record(Decided::Reconnect { to, sought, error: None });
                 return self.shared.joined.settle(true);
             }

@@ -27,6 +27,9 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
         }
         Event::Conflict { member, other } => {
             let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
+            if *member.name() == *shared.name {
+                shared.conflicts.note_namesake(claimed, Instant::now());
+            }
             conflict(shared, at, member.name(), held, claimed);
         }
         Event::Health { score } => {
@@ -78,7 +81,7 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
 
 fn refuted(shared: &Shared, at: SystemTime, incarnation: Incarnation, evidence: Arc<Evidence>) {
     let (why, via, lag) = (&evidence.cause, &evidence.via, evidence.lag);
-    info!(%incarnation, %why, %via, ?lag, "refuted");
+    info!(incarnation = incarnation.get(), %why, %via, ?lag, "refuted");
     record(shared, at, Decided::Refuted { incarnation, evidence: Arc::clone(&evidence) });
     let published = shared.notices.publish(0, || Notice::Refuted { incarnation, evidence });
     count(shared, published, None, Tally::NoticesMissed);
@@ -93,7 +96,7 @@ fn set_link(shared: &Shared, name: &str, link: Option<DegradedLink>) {
 fn link_degraded(shared: &Shared, at: SystemTime, name: Arc<str>, link: DegradedLink) {
     let DegradedLink { kind, since } = link;
     warn!(
-        member = ?name,
+        member = &*name,
         heard = kind.as_str(),
         "packets to or from this member get lost, though it lives; look at the network between"
     );
@@ -104,7 +107,7 @@ fn link_degraded(shared: &Shared, at: SystemTime, name: Arc<str>, link: Degraded
 
 fn link_restored(shared: &Shared, at: SystemTime, name: Arc<str>, link: DegradedLink) {
     let DegradedLink { kind, since } = link;
-    info!(member = ?name, "packets pass again");
+    info!(member = &*name, "packets pass again");
     record(shared, at, Decided::LinkRestored { name: Arc::clone(&name), kind, since });
     let published = shared.notices.publish(0, || Notice::LinkRestored { name, kind, since });
     count(shared, published, None, Tally::NoticesMissed);
@@ -133,7 +136,8 @@ fn changed(shared: &Shared, changed: Changed, clock: &Clock) {
     shared.tallies.changed(change, evidence.before);
     match change {
         Change::Renewed => {
-            debug!(member = ?member.name(), incarnation = %member.incarnation, "renewed");
+            let incarnation = member.incarnation.get();
+            debug!(member = member.name(), incarnation, "renewed");
         }
         Change::Joined
         | Change::Suspected
@@ -143,9 +147,9 @@ fn changed(shared: &Shared, changed: Changed, clock: &Clock) {
         | Change::Left
         | Change::Reaped => info!(
             change = change.as_str(),
-            member = ?member.name(),
+            member = member.name(),
             address = %member.address(),
-            incarnation = %member.incarnation,
+            incarnation = member.incarnation.get(),
             before = evidence.before.map_or("unknown", State::as_str),
             why = %evidence.cause,
             via = %evidence.via,
@@ -173,13 +177,13 @@ fn conflict(shared: &Shared, at: SystemTime, name: &str, held: SocketAddr, claim
     let name: Arc<str> = name.into();
     match shared.conflicts.note(&name, Instant::now()) {
         Some(times) => warn!(
-            ?name,
+            name = &*name,
             %held,
             %claimed,
             times,
             "two nodes claim one name; give one of them another"
         ),
-        None => debug!(?name, %held, %claimed, "two nodes claim one name, as told"),
+        None => debug!(name = &*name, %held, %claimed, "two nodes claim one name, as told"),
     }
     record(shared, at, Decided::Conflict { name: Arc::clone(&name), held, claimed });
     let notice = || Notice::Conflict { name, held, claimed };

@@ -13,16 +13,18 @@
 //! let first = Cluster::builder("web-1").bind("127.0.0.1:0").tag("role", "web").start().await?;
 //! let second = Cluster::builder("db-1").bind("127.0.0.1:0").tag("role", "db").start().await?;
 //!
+//! let mut watch = first.watch();
+//! if let Some(Update::Snapshot(snapshot)) = watch.next().await {
+//!     println!("{} member", snapshot.members.len());
+//! }
+//!
 //! let report = second.join([first.local_addr()]).await;
 //! assert!(report.succeeded(), "{report}");
 //!
-//! let mut watch = first.watch();
-//! while first.members().len() < 2 {
-//!     match watch.next().await.expect("the node runs") {
-//!         Update::Snapshot(snapshot) => println!("{} members", snapshot.members.len()),
-//!         Update::Diff(diff) => println!("{} {}", diff.member.name, diff.change.as_str()),
-//!         Update::Gap { missed } => println!("{missed} changes went by; a snapshot follows"),
-//!     }
+//! match watch.next().await.expect("the node runs") {
+//!     Update::Diff(diff) => println!("{} {}", diff.member.name, diff.change.as_str()),
+//!     Update::Snapshot(snapshot) => println!("{} members", snapshot.members.len()),
+//!     Update::Gap { missed } => println!("{missed} changes went by; a snapshot follows"),
 //! }
 //! assert_eq!(first.member("db-1").expect("it has joined").tags["role"], "db");
 //!

@@ -89,7 +89,7 @@ fn remedy(reason: OpenError) -> Option<&'static str> {
         }
         OpenError::NotEncrypted => Some(
             "the peer does not encrypt and this node requires it; give the peer the cluster's key, \
-             or switch verify_incoming off while encryption is rolled in",
+             or, in a program, switch Builder::verify_incoming off while encryption is rolled in",
         ),
         OpenError::Decrypt => Some(
             "no key here opens them; compare the keys and labels of both nodes, and install the \

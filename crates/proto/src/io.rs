@@ -619,6 +619,22 @@ pub enum RequestError {
         /// The address.
         to: SocketAddr,
     },
+    /// Whoever answered has our name.
+    #[error("the node at {to} is named {name:?} too; give one of the two another name")]
+    Namesake {
+        /// The address.
+        to: SocketAddr,
+        /// The name.
+        name: Arc<str>,
+    },
+    /// A goodbye would be taken for that of the node which has our name, and which had it first.
+    #[error(
+        "the node at {at} has this node's name and was there first: for its sake no goodbye was said"
+    )]
+    NameHeld {
+        /// Its address.
+        at: SocketAddr,
+    },
     /// The message that came back was not a push/pull, or not a decodable one.
     #[error("{to} answered with something that is no view")]
     Malformed {

@@ -50,7 +50,7 @@ pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Stop> {
     let files = files(&matches);
     let mut values = Values::default();
     if !files.is_empty() {
-        (matches, values) = with_files(line, &files)?;
+        (matches, values) = with_files(Cli::command(), line, &files)?;
     }
     let cli = Cli::from_arg_matches(&matches).map_err(Stop::Usage)?;
     let settings = agent(&matches).cloned().map(|matches| Settings { matches, values });
@@ -91,18 +91,22 @@ fn agent(matches: &ArgMatches) -> Option<&ArgMatches> {
 }
 
 /// Reads a command line with what these files say as defaults.
-fn with_files(line: &[OsString], files: &[PathBuf]) -> Result<(ArgMatches, Values), Stop> {
+fn with_files(
+    program: clap::Command,
+    line: &[OsString],
+    files: &[PathBuf],
+) -> Result<(ArgMatches, Values), Stop> {
     let values = Values::read(files).map_err(Stop::Files)?;
     let problems = problems(&values);
     if !problems.is_empty() {
-        return Err(Stop::Files(Failure::Input(problems.join("; "))));
+        return Err(Stop::Files(Failure::Input(problems.join("\n       "))));
     }
     let defaults = |command: clap::Command| {
         values.iter().fold(command, |command, value| {
             command.mut_arg(&value.id, |arg| with_default(arg, &value.texts))
         })
     };
-    let command = Cli::command()
+    let command = program
         .mut_subcommand("agent", defaults)
         .mut_subcommand("config", |config| config.mut_subcommand("print", defaults));
     let matches = command.try_get_matches_from(line).map_err(Stop::Usage)?;
@@ -118,16 +122,35 @@ fn problems(values: &Values) -> Vec<String> {
     let wrong = values.iter().filter_map(|value| {
         let flags = value.texts.iter().map(|text| format!("--{}={text}", value.flag()));
         let line = ["mingle", "agent"].map(str::to_owned).into_iter().chain(flags);
-        let error = without_variables().try_get_matches_from(line).err()?;
-        let reason = match error.kind() {
-            ErrorKind::InvalidValue => choices(&error),
-            _ => None,
+        let reason = match without_variables().try_get_matches_from(line) {
+            Ok(matches) if ALONE.contains(&value.id.as_str()) => plan(&matches).err()?,
+            Ok(_) => return None,
+            Err(error) => {
+                let is_choice = error.kind() == ErrorKind::InvalidValue;
+                let choices = is_choice.then(|| choices(&error)).flatten();
+                choices.unwrap_or_else(|| reason_of(&error))
+            }
         };
-        let reason = reason.unwrap_or_else(|| reason_of(&error));
         let (key, file) = (&value.key, value.file.display().to_string());
         Some(format!("{}: {key}: {reason}", output::escape(&file)))
     });
     values.unknown().iter().cloned().chain(wrong).collect()
+}
+
+/// Settings that mean the same whatever the others are.
+const ALONE: [&str; 6] = ["name", "label", "bind", "advertise", "join", "retry_join"];
+
+/// What an agent would do with these, or why it would not start. Nothing is started.
+fn plan(matches: &ArgMatches) -> Result<(), String> {
+    let args = agent(matches).map(AgentArgs::from_arg_matches);
+    let args = args.expect("it is the agent that is asked for");
+    let plan = Plan::new(&args.map_err(|error| reason_of(&error))?);
+    let plan = plan.map_err(|failure| match failure {
+        Failure::No(sentence) | Failure::Input(sentence) | Failure::Unreachable(sentence) => {
+            sentence
+        }
+    })?;
+    plan.builder().validate().map_err(|error| error.to_string())
 }
 
 /// The command line alone: what is wrong in a variable is no fault of a file.
@@ -164,15 +187,15 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
     let config = files.iter().flat_map(|file| ["--config".into(), file.into()]);
     let line: Vec<OsString> =
         ["mingle", "agent"].map(OsString::from).into_iter().chain(config).collect();
-    let (matches, _) = with_files(&line, files)?;
-    let args = agent(&matches).map(AgentArgs::from_arg_matches);
-    let args = args.expect("it is the agent that is asked for");
-    // What can be checked without starting anything.
-    Plan::new(&args.map_err(|error| Failure::Input(reason_of(&error)))?)?;
+    let (matches, _) = with_files(without_variables(), &line, files)?;
+    plan(&matches).map_err(Failure::Input)?;
     output::print("an agent can start with this\n")
 }
 
 fn print(Settings { matches, values }: &Settings) -> Result<(), Failure> {
+    if matches.get_flag("json") {
+        return output::print(&output::json(&show::all_in_force(matches, values)));
+    }
     output::print(&show::in_force(matches, values))
 }
 

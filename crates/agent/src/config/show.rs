@@ -2,16 +2,33 @@ use std::fmt::Write;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
+use serde::Serialize;
 
 use super::file::Values;
 use super::settings;
 use crate::output::{self, escape};
+use crate::plan;
 
 /// Every setting with its value, and where that is from.
 pub(super) fn in_force(matches: &ArgMatches, values: &Values) -> String {
     let header = ["SETTING", "VALUE", "FROM"].map(str::to_owned);
-    let rows: Vec<_> = settings().iter().map(|arg| row(arg, matches, values)).collect();
-    output::table(&header, &rows)
+    let rows = all_in_force(matches, values)
+        .into_iter()
+        .map(|InForce { setting, value, from }| vec![setting, value, from]);
+    output::table(&header, &rows.collect::<Vec<_>>())
+}
+
+/// A setting as an agent would have it.
+#[derive(Serialize)]
+pub(super) struct InForce {
+    setting: String,
+    value: String,
+    from: String,
+}
+
+/// Every setting, in the order of the help.
+pub(super) fn all_in_force(matches: &ArgMatches, values: &Values) -> Vec<InForce> {
+    settings().iter().map(|arg| row(arg, matches, values)).collect()
 }
 
 /// What a setting was given, as it would be written.
@@ -30,9 +47,13 @@ pub(crate) fn value(id: &str, texts: &[String]) -> String {
     }
 }
 
-fn row(arg: &Arg, matches: &ArgMatches, values: &Values) -> Vec<String> {
+fn row(arg: &Arg, matches: &ArgMatches, values: &Values) -> InForce {
     let id = arg.get_id().as_str();
-    let value = value(id, &texts(arg, matches));
+    let mut texts = texts(arg, matches);
+    if texts.is_empty() {
+        texts.extend(plan::default_of(id));
+    }
+    let value = value(id, &texts);
     let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
     let from = match matches.value_source(id) {
         Some(ValueSource::CommandLine) => "command line".to_owned(),
@@ -42,7 +63,7 @@ fn row(arg: &Arg, matches: &ArgMatches, values: &Values) -> Vec<String> {
             None => "default".to_owned(),
         },
     };
-    vec![id.to_owned(), value, from]
+    InForce { setting: id.to_owned(), value, from }
 }
 
 /// A file with every setting, explained and commented out.

@@ -40,6 +40,9 @@ fn add_agent(page: &mut Page, running: &Running) {
     page.gauge("insecure", "1 when gossip is open to others and not encrypted.", insecure);
     let warnings = u64::try_from(running.warnings().len()).unwrap_or(u64::MAX);
     page.gauge("warnings", "What an operator should change; see /v1/self.", warnings);
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks = u64::try_from(tasks).unwrap_or(u64::MAX);
+    page.gauge("tasks", "Tasks of the agent's runtime that have not ended.", tasks);
     let refused = running.access.turned_away.load(Ordering::Relaxed);
     let name = "http_connections_refused_total";
     page.describe(name, "Connections of machines that had their share already.", Kind::Counter);

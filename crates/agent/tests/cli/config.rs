@@ -44,11 +44,13 @@ fn a_file_with_two_mistakes_is_told_of_both_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "mingle.toml", "nmae = \"a\"\nlog_level = \"loud\"\n");
     for args in [&["config", "check", &file][..], &["agent", "--config", &file]] {
-        let sentence = run_refused(args, 2);
+        let output = mingle(args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
         for mistake in
             ["nmae: there is no such setting; name is the nearest", "log_level: \"loud\""]
         {
-            assert!(sentence.contains(mistake), "{args:?}: {sentence}");
+            assert!(stderr.lines().any(|line| line.contains(mistake)), "{args:?}: {stderr}");
         }
     }
 }
@@ -61,6 +63,34 @@ fn a_file_is_not_blamed_for_a_wrong_variable() {
     let output = mingle(&args).env("MINGLE_PROFILE", "moon").output().unwrap();
     let told = sentence(&args, &output, 2);
     assert!(told.contains("log_level: \"loud\"") && !told.contains("label"), "{told}");
+}
+
+#[test]
+fn what_no_agent_could_start_with_is_told_by_key_whatever_the_variables_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "l".repeat(300);
+    let text =
+        format!("name = \"\"\nlabel = \"{long}\"\nbind = \"nonsense\"\njoin = [\"a:b:c\"]\n");
+    let file = write(&folder, "wrong.toml", &text);
+    let args = ["config", "check", &file];
+    let output = mingle(&args).env("MINGLE_BIND", "127.0.0.1:1").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    for key in ["name: ", "label: ", "bind: ", "join: "] {
+        assert!(stderr.lines().any(|line| line.contains(key)), "{key:?}: {stderr}");
+    }
+    let tags = format!("[tags]\nrole = \"{}\"\n", "x".repeat(600));
+    let file = write(&folder, "tags.toml", &tags);
+    assert!(run_refused(&["config", "check", &file], 2).contains("at most 512 fit"));
+    let file = write(&folder, "fine.toml", "label = \"blue\"\n");
+    let output =
+        mingle(&["config", "check", &file]).env("MINGLE_BIND", "nonsense").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let told = run_fine(&["config", "print", "--json", "--config", &file]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let of = |name: &str| told.as_array().unwrap().iter().find(|one| one["setting"] == name);
+    assert_eq!(of("label").unwrap()["value"], "blue");
+    assert_eq!(of("bind").unwrap()["value"], "127.0.0.1:7946");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::process::{Agent, free, run, run_refused};
+use crate::process::{Agent, free, run, run_refused, wait};
 
 /// Checks that an agent with these arguments does not start and never will, says a sentence with this
 /// in it, and leaves both addresses free.
@@ -94,10 +94,35 @@ fn addresses_that_are_none_are_refused() {
 fn a_join_that_does_not_resolve_starts_nothing() {
     let a = Agent::start("a", &[]);
     let gossip = a.gossip();
-    refused_now(&["--name", "b", "--join", &gossip, "--join", "nosuch.invalid"], "nosuch.invalid");
+    refused_now(&["--name", "b", "--join", "nosuch.invalid"], "nosuch.invalid");
     refused(&["--name", "b", "--join", &gossip, "--join", "host:port:x"], "no address of a member");
     refused(&["--name", "b", "--retry-join", ""], "no address of a member");
     assert_eq!(a.state_of("b"), None);
+    // One that answers is enough.
+    let c = Agent::start("c", &["--join", "nosuch.invalid", "--join", &gossip]);
+    assert!(c.wait_for_log("some addresses were not joined").contains("nosuch.invalid"));
+    a.wait_for_state("c", "alive");
+}
+
+#[test]
+fn a_name_that_somebody_has_is_told_and_taken_from_nobody() {
+    let a = Agent::start("a", &[]);
+    let gossip = a.gossip();
+    refused_now(
+        &["--name", "a", "--log-level", "error", "--join", &gossip],
+        "is named \"a\" too; give one of the two",
+    );
+    let b = Agent::start("b", &["--join", &gossip]);
+    let mut other = Agent::start("b", &["--join", &gossip]);
+    wait("both are warned", || {
+        let is_warned = |agent: &Agent| agent.ask(&["info"]).contains("has the name of this agent");
+        is_warned(&b) && is_warned(&other)
+    });
+    other.signal("-TERM");
+    assert!(other.wait_for_log("no goodbye was").contains("was there first"));
+    assert_eq!(other.exit_code(), Some(0));
+    assert!(!a.ask(&["why", "b"]).contains("left: "));
+    assert_eq!(a.state_of("b").as_deref(), Some("alive"));
 }
 
 #[test]

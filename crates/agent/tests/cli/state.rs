@@ -39,7 +39,7 @@ fn an_agent_that_was_killed_comes_back_above_its_former_self_and_finds_the_other
     b.kill();
     // Elsewhere, where nobody looks for it.
     let b = start("b", folder.path(), &[]);
-    b.wait_for_log("reconnected");
+    b.wait_for_log("views exchanged with one that was missing");
     b.wait_for_state("a", "alive");
     a.wait_for_state("b", "alive");
     assert!(itself(&b)["incarnation"].as_u64() > Some(before));

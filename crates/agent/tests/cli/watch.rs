@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::process::{Agent, DEADLINE};
+use crate::process::{Agent, DEADLINE, mingle, wait};
 
 /// An open stream of events.
 struct Events(BufReader<TcpStream>);
@@ -62,6 +62,24 @@ fn is_change(event: &Event, name: &str, change: &str) -> bool {
     event.kind == "change"
         && event.data["member"]["name"] == name
         && event.data["decision"]["member"]["change"] == change
+}
+
+#[test]
+fn commands_that_follow_end_when_nobody_reads_them_any_more() {
+    let agent = Agent::start("a", &[]);
+    for command in [&["members", "--watch"][..], &["monitor"]] {
+        let all = [command, &["--http", &agent.http]].concat();
+        let mut child = mingle(&all).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(!first.is_empty());
+        let mut status = None;
+        wait("it ends", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        assert!(status.unwrap().success());
+    }
 }
 
 #[test]

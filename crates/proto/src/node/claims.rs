@@ -150,7 +150,7 @@ impl Node {
         }
     }
 
-    fn is_at(&self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
+    pub(super) fn is_at(&self, key: MemberKey, alive: &Alive<'_>, port: u16) -> bool {
         let held = self.members.get(key).profile.address();
         let claimed = mingle_wire::Address { port, ..alive.address };
         // Nearly always it is the same spelling.

@@ -41,6 +41,10 @@ impl Node {
         if self.leaving != Leaving::No {
             return self.complete(request, Err(RequestError::Leaving));
         }
+        let ours = self.members.local().profile.address();
+        if ours.same_endpoint(&to.into()) {
+            return self.complete(request, Err(RequestError::Ourselves { to }));
+        }
         match self.open(Purpose::Join { request, to }) {
             Some(exchange) => {
                 self.intents.push_back(Intent::PushPull { exchange, to, join: true });

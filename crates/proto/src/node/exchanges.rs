@@ -56,6 +56,15 @@ pub(super) enum Purpose {
     },
 }
 
+/// Who beside ourselves lives in a view.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Nobody,
+    /// Nobody but one of our name, at another address.
+    Namesake,
+    Some,
+}
+
 impl Node {
     /// A number for an exchange; `None` when too many are under way.
     pub(super) fn open(&mut self, purpose: Purpose) -> Option<ExchangeId> {
@@ -161,10 +170,15 @@ impl Node {
         match message {
             Some(StreamMessage::PushPull(view)) => {
                 self.counters.count(Counter::PushPullsReceived);
-                if self.is_our_own(&view) {
+                let others = self.others_in(&view);
+                if others == Others::Nobody {
                     return Err(RequestError::Ourselves { to });
                 }
                 let members = self.merge_answer(to, &view)?;
+                if others == Others::Namesake {
+                    let name = self.members.local().profile.name().into();
+                    return Err(RequestError::Namesake { to, name });
+                }
                 Ok(Done::Joined { members })
             }
             Some(StreamMessage::Error(text)) => {
@@ -225,9 +239,18 @@ impl Node {
     }
 
     /// Every view has its owner in it, so one in which nobody else lives is ours.
-    fn is_our_own(&self, view: &PushPull<'_>) -> bool {
-        let mut live = view.records().flatten().filter(|record| record.state.is_live());
-        live.all(|record| self.members.find(record.alive.node) == Some(MemberKey::LOCAL))
+    fn others_in(&self, view: &PushPull<'_>) -> Others {
+        let mut others = Others::Nobody;
+        for record in view.records().flatten().filter(|record| record.state.is_live()) {
+            if self.members.find(record.alive.node) != Some(MemberKey::LOCAL) {
+                return Others::Some;
+            }
+            let port = self.port_or_own(record.alive.address.port);
+            if !self.is_at(MemberKey::LOCAL, &record.alive, port) {
+                others = Others::Namesake;
+            }
+        }
+        others
     }
 
     /// Takes in the view of a peer that we dialled. If it made us refute something, the peer is shown.

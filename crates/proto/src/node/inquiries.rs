@@ -20,6 +20,19 @@ pub(super) const MAX_INQUIRIES: usize = 256;
 /// For so long two nodes that both answer to one name are not asked again.
 const CONTESTED: Duration = Duration::from_secs(30);
 
+/// For so long somebody who has answered to our name is taken to live: he is asked again as often as
+/// anybody tells us of him, in a push/pull if not before.
+const NAMESAKE: Duration = Duration::from_secs(120);
+
+/// Somebody else who answers to our name.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Namesake {
+    pub(super) at: SocketAddr,
+    /// The incarnation that it was told of with.
+    pub(super) incarnation: Incarnation,
+    answered: Instant,
+}
+
 /// A ping that is none of the probe's, and what its answer decides.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Inquiry {
@@ -156,6 +169,11 @@ impl Node {
         }
     }
 
+    /// Who else answers to our name, as far as is known.
+    pub(super) fn living_namesake(&self) -> Option<Namesake> {
+        self.namesake.filter(|namesake| self.now.since(namesake.answered) < NAMESAKE)
+    }
+
     /// A peer's view has a member suspect or dead, whom we hold for alive. It is asked, and told, so
     /// that it can refute; only its silence is believed.
     pub(super) fn ask_about_hearsay(
@@ -206,8 +224,9 @@ impl Node {
             }
             Question::Hearsay { .. } => self.members.heard(about, self.now),
             Question::Goodbye => self.on_receipt(about),
-            Question::OurName { at, .. } => {
+            Question::OurName { at, incarnation, .. } => {
                 self.contested.insert(MemberKey::LOCAL, self.now);
+                self.namesake = Some(Namesake { at, incarnation, answered: self.now });
                 self.conflict_with(MemberKey::LOCAL, at.into());
             }
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::exchanges::Purpose;
+use super::inquiries::Namesake;
 use super::writing::Intent;
 use crate::law::Belief;
 use crate::members::{MemberKey, Slot};
@@ -47,6 +48,13 @@ impl Node {
             return self.complete(request, Err(RequestError::Leaving));
         }
         let incarnation = self.local_incarnation();
+        // Incarnations begin with the time: whoever has the lower one was there first, and is whom others hold. Of two
+        // that began together nobody knows.
+        let first = self.living_namesake().filter(|namesake| namesake.incarnation <= incarnation);
+        if let Some(Namesake { at, .. }) = first {
+            self.leaving = Leaving::Gone;
+            return self.complete(request, Err(RequestError::NameHeld { at }));
+        }
         let evidence = self.evidence(MemberKey::LOCAL, incarnation, Cause::Goodbye, Via::Own);
         let belief = Belief { incarnation, state: State::Left };
         self.members.set_belief(MemberKey::LOCAL, belief, self.now, &mut self.rng);

@@ -16,6 +16,7 @@ mod reconnecting;
 mod writing;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_wire::{Alive, Incarnation, SeqNo};
@@ -38,7 +39,7 @@ use crate::{
 
 use corrections::Corrections;
 use exchanges::Purpose;
-use inquiries::Inquiry;
+use inquiries::{Inquiry, Namesake};
 use leaving::Leaving;
 use links::Link;
 use packets::Relay;
@@ -93,6 +94,7 @@ pub struct Node {
     inquiry_seq: u32,
     /// Members whose name two nodes answer to, and when that was found.
     contested: BTreeMap<MemberKey, Instant>,
+    namesake: Option<Namesake>,
     seq: SeqNo,
     leaving: Leaving,
     ack_payload: Vec<u8>,
@@ -166,6 +168,7 @@ impl Node {
             last_words: BTreeMap::new(),
             inquiry_seq: 0,
             contested: BTreeMap::new(),
+            namesake: None,
             seq: SeqNo(0),
             leaving: Leaving::No,
             ack_payload: Vec::new(),
@@ -397,6 +400,12 @@ impl Node {
     #[must_use]
     pub fn local_incarnation(&self) -> Incarnation {
         self.members.local().incarnation
+    }
+
+    /// Where another node is that answers to our name: it was asked not long ago.
+    #[must_use]
+    pub fn namesake(&self) -> Option<SocketAddr> {
+        self.living_namesake().map(|namesake| namesake.at)
     }
 
     /// How many members are known, in whatever state, ourselves included.

@@ -11,7 +11,7 @@ use mingle_wire::{
     memberlist,
 };
 
-use crate::world::{Carrier, World, address, count};
+use crate::world::{Carrier, World, address, count, results};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -110,6 +110,35 @@ fn two_living_nodes_of_one_name_are_a_conflict_for_both_and_the_first_stays() {
     }
     assert!(conflicts(&world, 0) > 0 && conflicts(&world, twin) > 0);
     assert_eq!(count(&world, 0, Counter::Superseded), 0);
+    // The one that came second is not taken for the other when it goes.
+    assert_eq!(world.nodes[twin].namesake(), Some(address(1).into()));
+    assert_eq!(world.nodes[1].namesake(), Some(address(9).into()));
+    world.command(twin, Command::Leave { request: RequestId(7) });
+    world.run(20 * SECOND);
+    assert_eq!(
+        results(&world, twin).last(),
+        Some(&Err(RequestError::NameHeld { at: address(1).into() }))
+    );
+    assert!([0, 2].iter().all(|&viewer| world.changes(viewer, 1).is_empty()));
+    // The one that was there first is missed by all.
+    world.run(120 * SECOND);
+    assert_eq!(world.nodes[1].namesake(), None);
+    world.command(1, Command::Leave { request: RequestId(7) });
+    world.run(5 * SECOND);
+    assert!([0, 2].iter().all(|&viewer| world.state(viewer, 1) == Some(State::Left)));
+}
+
+#[test]
+fn who_has_our_name_and_is_alone_is_neither_joined_nor_taken_for_ourselves() {
+    let config = Config::lan();
+    let mut world = World::new(1, &config);
+    let local = Local { incarnation: incarnation(9), ..Local::new("n0", address(9).into()) };
+    let twin = world.add(&config, local);
+    world.join(twin, 0);
+    world.run(5 * SECOND);
+    let expected = RequestError::Namesake { to: address(0), name: "n0".into() };
+    assert_eq!(results(&world, twin), [Err(expected)]);
+    assert!(conflicts(&world, 0) > 0 && conflicts(&world, twin) > 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Carrier, World, address, count, name};
+use crate::world::{Carrier, World, address, count, name, results};
 use mingle_proto::{
     Cause, Change, Command, Config, Counter, Done, Event, Evidence, Input, Local, Recipient,
     RequestError, RequestId, SendFailure, StreamPing, Via,
@@ -31,14 +31,6 @@ fn evidence(world: &World, viewer: usize, of: usize, change: Change) -> Evidence
         _ => None,
     });
     found.expect("the change happened")
-}
-
-fn results(world: &World, node: usize) -> Vec<Result<Done, RequestError>> {
-    let results = world.events.iter().filter_map(|(_, at, event)| match event {
-        Event::Completed { result, .. } if *at == node => Some(result.clone()),
-        _ => None,
-    });
-    results.collect()
 }
 
 #[test]

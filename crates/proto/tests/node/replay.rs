@@ -96,7 +96,7 @@ fn damaged_foreign_and_newer_checkpoints_are_refused() {
     assert_eq!(refusal(&changed), Some(CheckpointError::Damaged));
     let mut newer = bytes.clone();
     newer[3] += 1;
-    assert_eq!(refusal(&newer), Some(CheckpointError::Version { found: 2, known: 1 }));
+    assert_eq!(refusal(&newer), Some(CheckpointError::Version { found: 3, known: 2 }));
     assert_eq!(refusal(b"something else"), Some(CheckpointError::Foreign));
 }
 

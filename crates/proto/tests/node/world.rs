@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mingle_proto::{
-    Answer, Change, Command, Config, Content, Counter, Event, ExchangeEnd, ExchangeId, Input,
-    Instant, Local, Node, Output, RequestId, Room,
+    Answer, Change, Command, Config, Content, Counter, Done, Event, ExchangeEnd, ExchangeId, Input,
+    Instant, Local, Node, Output, RequestError, RequestId, Room,
 };
 use mingle_wire::{State, memberlist};
 
@@ -57,6 +57,15 @@ pub(crate) fn name(node: usize) -> String {
 /// What a node has counted.
 pub(crate) fn count(world: &World, node: usize, counter: Counter) -> u64 {
     world.nodes[node].counters().get(counter)
+}
+
+/// What became of the commands of a node, in their order.
+pub(crate) fn results(world: &World, node: usize) -> Vec<Result<Done, RequestError>> {
+    let results = world.events.iter().filter_map(|(_, at, event)| match event {
+        Event::Completed { result, .. } if *at == node => Some(result.clone()),
+        _ => None,
+    });
+    results.collect()
 }
 
 impl World {
