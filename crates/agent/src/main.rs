@@ -17,6 +17,7 @@ mod http;
 mod joining;
 mod keys;
 mod members;
+mod metrics;
 mod monitor;
 mod output;
 mod plan;
