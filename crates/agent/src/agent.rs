@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use mingle::{Cluster, StartError, StateFile};
 use tokio::sync::{mpsc, oneshot};
 use tracing::level_filters::LevelFilter;
-use tracing::{info, warn};
+use tracing::{Instrument, Metadata, info, info_span, warn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -51,14 +53,20 @@ fn start_logging(level: LogLevel, format: LogFormat) -> SetLevel {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false);
-    let (level, handle) = tracing_subscriber::reload::Layer::new(filter(level));
-    let registry = tracing_subscriber::registry().with(level);
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(lines_of(level));
+    let registry = tracing_subscriber::registry();
     match format {
-        LogFormat::Text => registry.with(lines).init(),
-        LogFormat::Json => registry.with(lines.json()).init(),
+        LogFormat::Text => registry.with(lines.with_filter(filter)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
     }
     // What is reloaded lives as long as the process.
-    Box::new(move |level| drop(handle.reload(filter(level))))
+    Box::new(move |level| drop(handle.reload(lines_of(level))))
+}
+
+/// Lines are of events alone. As nobody wants spans, none is made.
+fn lines_of(level: LogLevel) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let level = filter(level);
+    filter_fn(move |it| it.is_event() && *it.level() <= level).with_max_level_hint(level)
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {
@@ -326,6 +334,10 @@ async fn end(
 const GOODBYE: Duration = Duration::from_secs(6);
 
 async fn goodbye(cluster: &Cluster) -> LeaveAnswer {
+    say_goodbye(cluster).instrument(info_span!("leave")).await
+}
+
+async fn say_goodbye(cluster: &Cluster) -> LeaveAnswer {
     let error = match tokio::time::timeout(GOODBYE, cluster.leave()).await {
         Ok(Ok(receipt)) => {
             let confirmed: Vec<_> = receipt.confirmed.iter().map(ToString::to_string).collect();
