@@ -23,6 +23,7 @@ use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
+use crate::otel::{Export, Exporting};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::reload::{Changing, Source, reload};
 use crate::signals::{Hangups, Signal, Signals};
@@ -31,7 +32,8 @@ use crate::{joining, output, ready, supervisor};
 /// Runs an agent until it is told to end.
 pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure> {
     let plan = Plan::new(args)?;
-    let set_level = start_logging(args.log_level, args.log_format);
+    let export = plan.collector.as_ref().map(|collector| collector.export(&plan.name));
+    let set_level = start_logging(args.log_level, args.log_format, export.as_ref());
     let changing =
         Changing { settings: Some((source, set_level)), keyring_file: args.keyring_file.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -39,7 +41,7 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
         .build()
         .map_err(|error| Failure::No(format!("the runtime does not start: {error}")))?;
     let announce = if args.json { ready::json } else { ready::text };
-    let result = runtime.block_on(live(&plan, changing, announce));
+    let result = runtime.block_on(live(&plan, changing, export, announce));
     // A lookup that hangs must not keep the process.
     runtime.shutdown_background();
     result
@@ -48,13 +50,13 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
 /// Changes what is logged from now on.
 pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send>;
 
-fn start_logging(level: LogLevel, format: LogFormat) -> SetLevel {
+fn start_logging(level: LogLevel, format: LogFormat, export: Option<&Export>) -> SetLevel {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false);
     let (filter, handle) = tracing_subscriber::reload::Layer::new(lines_of(level));
-    let registry = tracing_subscriber::registry();
+    let registry = tracing_subscriber::registry().with(export.map(Export::layer));
     match format {
         LogFormat::Text => registry.with(lines.with_filter(filter)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
@@ -63,7 +65,7 @@ fn start_logging(level: LogLevel, format: LogFormat) -> SetLevel {
     Box::new(move |level| drop(handle.reload(lines_of(level))))
 }
 
-/// Lines are of events alone. As nobody wants spans, none is made.
+/// Lines are of events alone. Without an export nobody wants spans, and none is made.
 fn lines_of(level: LogLevel) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     let level = filter(level);
     filter_fn(move |it| it.is_event() && *it.level() <= level).with_max_level_hint(level)
@@ -161,7 +163,12 @@ impl Running {
 /// Says on stdout that the agent is ready.
 type Announce = fn(&Running) -> String;
 
-async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<ExitCode, Failure> {
+async fn live(
+    plan: &Plan,
+    changing: Changing,
+    export: Option<Export>,
+    announce: Announce,
+) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
     let mut hangups = Hangups::listen()?;
     joining::resolve(&plan.join).await?;
@@ -189,6 +196,7 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
         info!(file = ?path, "keeping the incarnation and the members over restarts");
     }
     let server = Server::start(listener, Arc::clone(&running));
+    let exporting = export.map(|export| export.start(&running));
     // Ends with the node.
     tokio::spawn(supervisor::keep_telling(running.cluster.clone()));
     let ending = tokio::select! {
@@ -197,7 +205,7 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
         never = reload_when_told(&running, &mut hangups) => match never {},
     };
     tokio::select! {
-        result = end(ending, plan.goodbyes, &running.cluster, server) => result,
+        result = end(ending, plan.goodbyes, &running.cluster, server, exporting) => result,
         second = signals.next() => {
             warn!(signal = second.as_str(), "ending at once");
             Ok(ExitCode::from(second.exit_code()))
@@ -298,6 +306,7 @@ async fn end(
     goodbyes: Goodbyes,
     cluster: &Cluster,
     server: Server,
+    exporting: Option<Exporting>,
 ) -> Result<ExitCode, Failure> {
     supervisor::stopping();
     let result = match ending {
@@ -326,6 +335,9 @@ async fn end(
         }
     };
     server.stop().await;
+    if let Some(exporting) = exporting {
+        exporting.stop().await;
+    }
     cluster.stop().await;
     result
 }
