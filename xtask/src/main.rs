@@ -10,6 +10,7 @@ mod e2e;
 mod fuzz;
 mod interop;
 mod mutate;
+mod otel;
 mod package;
 mod shell;
 mod tidy;
@@ -43,6 +44,8 @@ enum Command {
     E2e(e2e::Options),
     /// Check the alert rules and the board with real agents, real faults and a real Prometheus.
     Alerts(alerts::Options),
+    /// Check what an agent exports to an OpenTelemetry collector with a real one, which comes and goes.
+    Otel(otel::Options),
     /// Make the book of the pages in docs, and follow its links; the first time it installs mdbook.
     Book(book::Options),
     /// Break the protocol on purpose, and see the simulator's checkers notice.
@@ -70,6 +73,7 @@ fn perform(command: Command) -> Result<ExitCode> {
         Command::Chaos(options) => return chaos::run(&options),
         Command::Api(options) => api::run(&options),
         Command::Alerts(options) => alerts::run(&options),
+        Command::Otel(options) => otel::run(&options),
         Command::Book(options) => book::run(&options),
         Command::E2e(options) => e2e::run(&options),
         Command::Ci(options) => ci::run(&options),

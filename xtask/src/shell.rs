@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -37,6 +37,22 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{} ended with {}:\n{errors}", shown(command), output.status);
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// What runs a program in namespaces of its own: its addresses are nobody else's, and no process outlives it.
+pub(crate) fn apart() -> Result<Command> {
+    let unshare = |more: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--pid", "--fork", "--kill-child"]).args(more);
+        command
+    };
+    let works =
+        |more: &[&str]| unshare(more).arg("true").output().is_ok_and(|o| o.status.success());
+    match () {
+        () if works(&[]) => Ok(unshare(&[])),
+        () if works(&["--map-root-user"]) => Ok(unshare(&["--map-root-user"])),
+        () => bail!("no namespaces can be made here; run it as root"),
+    }
 }
 
 /// The command as one would type it.

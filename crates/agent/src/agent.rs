@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use mingle::{Cluster, StartError, StateFile};
 use tokio::sync::{mpsc, oneshot};
 use tracing::level_filters::LevelFilter;
-use tracing::{info, warn};
+use tracing::{Instrument, Metadata, info, info_span, warn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -21,6 +23,7 @@ use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
+use crate::otel::{Export, Exporting};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::reload::{Changing, Source, reload};
 use crate::signals::{Hangups, Signal, Signals};
@@ -29,7 +32,8 @@ use crate::{joining, output, ready, supervisor};
 /// Runs an agent until it is told to end.
 pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure> {
     let plan = Plan::new(args)?;
-    let set_level = start_logging(args.log_level, args.log_format);
+    let export = plan.collector.as_ref().map(|collector| collector.export(&plan.name));
+    let set_level = start_logging(args.log_level, args.log_format, export.as_ref());
     let changing =
         Changing { settings: Some((source, set_level)), keyring_file: args.keyring_file.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -37,7 +41,7 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
         .build()
         .map_err(|error| Failure::No(format!("the runtime does not start: {error}")))?;
     let announce = if args.json { ready::json } else { ready::text };
-    let result = runtime.block_on(live(&plan, changing, announce));
+    let result = runtime.block_on(live(&plan, changing, export, announce));
     // A lookup that hangs must not keep the process.
     runtime.shutdown_background();
     result
@@ -46,19 +50,25 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
 /// Changes what is logged from now on.
 pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send>;
 
-fn start_logging(level: LogLevel, format: LogFormat) -> SetLevel {
+fn start_logging(level: LogLevel, format: LogFormat, export: Option<&Export>) -> SetLevel {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false);
-    let (level, handle) = tracing_subscriber::reload::Layer::new(filter(level));
-    let registry = tracing_subscriber::registry().with(level);
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(lines_of(level));
+    let registry = tracing_subscriber::registry().with(export.map(Export::layer));
     match format {
-        LogFormat::Text => registry.with(lines).init(),
-        LogFormat::Json => registry.with(lines.json()).init(),
+        LogFormat::Text => registry.with(lines.with_filter(filter)).init(),
+        LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
     }
     // What is reloaded lives as long as the process.
-    Box::new(move |level| drop(handle.reload(filter(level))))
+    Box::new(move |level| drop(handle.reload(lines_of(level))))
+}
+
+/// Lines are of events alone. Without an export nobody wants spans, and none is made.
+fn lines_of(level: LogLevel) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let level = filter(level);
+    filter_fn(move |it| it.is_event() && *it.level() <= level).with_max_level_hint(level)
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {
@@ -159,7 +169,12 @@ impl Running {
 /// Says on stdout that the agent is ready.
 type Announce = fn(&Running) -> String;
 
-async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<ExitCode, Failure> {
+async fn live(
+    plan: &Plan,
+    changing: Changing,
+    export: Option<Export>,
+    announce: Announce,
+) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
     let mut hangups = Hangups::listen()?;
     joining::resolve(&plan.join).await?;
@@ -187,6 +202,7 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
         info!(file = ?path, "keeping the incarnation and the members over restarts");
     }
     let server = Server::start(listener, Arc::clone(&running));
+    let exporting = export.map(|export| export.start(&running));
     // Ends with the node.
     tokio::spawn(supervisor::keep_telling(running.cluster.clone()));
     let ending = tokio::select! {
@@ -195,7 +211,7 @@ async fn live(plan: &Plan, changing: Changing, announce: Announce) -> Result<Exi
         never = reload_when_told(&running, &mut hangups) => match never {},
     };
     tokio::select! {
-        result = end(ending, plan.goodbyes, &running.cluster, server) => result,
+        result = end(ending, plan.goodbyes, &running.cluster, server, exporting) => result,
         second = signals.next() => {
             warn!(signal = second.as_str(), "ending at once");
             Ok(ExitCode::from(second.exit_code()))
@@ -301,6 +317,7 @@ async fn end(
     goodbyes: Goodbyes,
     cluster: &Cluster,
     server: Server,
+    exporting: Option<Exporting>,
 ) -> Result<ExitCode, Failure> {
     supervisor::stopping();
     let result = match ending {
@@ -329,6 +346,9 @@ async fn end(
         }
     };
     server.stop().await;
+    if let Some(exporting) = exporting {
+        exporting.stop().await;
+    }
     cluster.stop().await;
     result
 }
@@ -337,6 +357,10 @@ async fn end(
 const GOODBYE: Duration = Duration::from_secs(6);
 
 async fn goodbye(cluster: &Cluster) -> LeaveAnswer {
+    say_goodbye(cluster).instrument(info_span!("leave")).await
+}
+
+async fn say_goodbye(cluster: &Cluster) -> LeaveAnswer {
     let error = match tokio::time::timeout(GOODBYE, cluster.leave()).await {
         Ok(Ok(receipt)) => {
             let confirmed: Vec<_> = receipt.confirmed.iter().map(ToString::to_string).collect();

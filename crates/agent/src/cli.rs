@@ -218,6 +218,10 @@ pub(crate) struct AgentArgs {
         value_parser = size::parse
     )]
     pub(crate) record_size: u64,
+    /// Export metrics and traces to the OpenTelemetry collector at this URL, by OTLP over HTTP, as
+    /// http://127.0.0.1:4318; only in a build with the feature otel
+    #[arg(long, value_name = "URL", env = "MINGLE_OTLP_ENDPOINT")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// What to log on stderr
     #[arg(
         long,

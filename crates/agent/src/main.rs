@@ -17,7 +17,13 @@ mod http;
 mod joining;
 mod keys;
 mod members;
+mod metrics;
 mod monitor;
+#[cfg(feature = "otel")]
+mod otel;
+#[cfg(not(feature = "otel"))]
+#[path = "no_otel.rs"]
+mod otel;
 mod output;
 mod plan;
 mod ready;

@@ -8,6 +8,7 @@ use crate::access::Access;
 use crate::cli::{AgentArgs, Application, Profile};
 use crate::endpoint::{self, Place};
 use crate::exit::Failure;
+use crate::otel::Collector;
 use crate::{joining, keys};
 
 /// What an agent was asked to be: everything is read and checked that can be before it starts.
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) recording: Option<Recording>,
     /// Where the agent keeps its state.
     pub(crate) state: Option<PathBuf>,
+    /// Who is told metrics and spans.
+    pub(crate) collector: Option<Collector>,
     /// Whether a signal makes it say goodbye.
     pub(crate) goodbyes: Goodbyes,
 }
@@ -91,6 +94,7 @@ impl Plan {
                 .clone()
                 .map(|folder| Recording { folder, bytes: args.record_size }),
             state: args.state.clone(),
+            collector: args.otlp_endpoint.as_deref().map(Collector::new).transpose()?,
             goodbyes: Goodbyes {
                 on_interrupt: args.leave_on_interrupt,
                 on_terminate: args.leave_on_terminate,

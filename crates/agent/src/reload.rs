@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use mingle::Keyring;
-use tracing::{info, warn};
+use tracing::{Instrument, info, info_span, warn};
 
 use crate::agent::{Running, Security, SetLevel};
 use crate::api::{ReloadAnswer, SettingChange};
@@ -47,7 +47,8 @@ pub(crate) struct Changing {
 /// changed. It goes on to its end when nobody waits for it any more.
 pub(crate) async fn reload(running: &Arc<Running>) -> Result<ReloadAnswer, Failure> {
     let running = Arc::clone(running);
-    tokio::spawn(async move { take_over(&running).await }).await.expect("it does not panic")
+    let work = async move { take_over(&running).await };
+    tokio::spawn(work.instrument(info_span!("reload"))).await.expect("it does not panic")
 }
 
 async fn take_over(running: &Running) -> Result<ReloadAnswer, Failure> {

@@ -637,11 +637,11 @@ impl<T: Transport> Driver<T> {
                 Output::Packet { to, checksum, left: _ } => self.send_packet(to, checksum),
                 Output::Dial { exchange, to, deadline, answer, content } => {
                     self.add_user_state(content);
-                    self.dial(exchange, to, deadline, answer);
+                    self.dial(exchange, to, deadline, answer, content);
                 }
                 Output::Reply { exchange, content } => {
                     self.add_user_state(content);
-                    self.reply(exchange);
+                    self.reply(exchange, content);
                 }
                 Output::Close { exchange } => self.close(exchange),
                 Output::Event(event) => self.on_event(event),
@@ -678,20 +678,29 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    fn dial(&mut self, exchange: ExchangeId, to: SocketAddr, deadline: Instant, answer: Answer) {
+    fn dial(
+        &mut self,
+        exchange: ExchangeId,
+        to: SocketAddr,
+        deadline: Instant,
+        answer: Answer,
+        content: Content,
+    ) {
         let Ok(place) = Arc::clone(&self.shared.limits.ours).try_acquire_owned() else {
             self.shared.tallies.count(Tally::DialsRefused);
             return self.failures.push(Failure::Exchange(exchange, ExchangeEnd::NoRoom));
         };
         let message = std::mem::take(&mut self.body);
-        let dial = Dial { to, message, answer, within: self.clock.until(deadline), place };
+        let within = self.clock.until(deadline);
+        let dial = Dial { to, message, answer, content, within, place };
         let (transport, shared) = (Arc::clone(&self.transport), Arc::clone(&self.shared));
         self.run_step(exchange, exchange::dial(transport, shared, dial));
     }
 
-    fn reply(&mut self, exchange: ExchangeId) {
+    fn reply(&mut self, exchange: ExchangeId, content: Content) {
         match self.exchanges.remove(&exchange) {
             Some(Slot::Held(open)) => {
+                open.tell(content);
                 self.replies.push((exchange, open, std::mem::take(&mut self.body)));
             }
             Some(Slot::Running(_)) => debug_assert!(false, "{exchange:?} has nothing to answer"),

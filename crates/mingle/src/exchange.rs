@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mingle_proto::{Answer, ExchangeEnd, ExchangeId};
+use mingle_proto::{Answer, Content, ExchangeEnd, ExchangeId};
 use mingle_wire::{Side, StreamDecoder, StreamError, StreamMessage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tracing::debug;
+use tracing::field::{self, Empty};
+use tracing::{Instrument, Span, debug, info_span};
 
 use crate::driver::Shared;
 use crate::sealer::{Sealing, draw_nonce};
@@ -56,6 +57,8 @@ pub(crate) struct Open<S> {
     decoder: StreamDecoder,
     sealing: Arc<Sealing>,
     shared: Arc<Shared>,
+    /// From the first byte to the last.
+    span: Span,
     /// What the buffers take of the budget.
     charge: Option<OwnedSemaphorePermit>,
     _place: OwnedSemaphorePermit,
@@ -91,6 +94,7 @@ pub(crate) struct Dial {
     pub(crate) to: SocketAddr,
     pub(crate) message: Vec<u8>,
     pub(crate) answer: Answer,
+    pub(crate) content: Content,
     pub(crate) within: Duration,
     pub(crate) place: OwnedSemaphorePermit,
 }
@@ -101,8 +105,10 @@ pub(crate) async fn dial<T: Transport>(
     shared: Arc<Shared>,
     dial: Dial,
 ) -> Outcome<T::Stream> {
-    let Dial { to, message, answer, within, place } = dial;
+    let Dial { to, message, answer, content, within, place } = dial;
     let tallies = Arc::clone(&shared);
+    let span = info_span!("exchange", peer = %to, side = "dialled", content = word(content), error = Empty);
+    let of_stream = span.clone();
     let work = async {
         let stream = match transport.dial(to).await {
             Ok(stream) => stream,
@@ -112,7 +118,7 @@ pub(crate) async fn dial<T: Transport>(
                 return Outcome::Ended(ExchangeEnd::Unreachable, Detail::Io(error.kind()));
             }
         };
-        let mut open = Open::new(stream, to, Side::Dialer, shared, place);
+        let mut open = Open::new(stream, to, Side::Dialer, shared, place, of_stream);
         if let Err(error) = open.write(&message).await {
             return open.broken(&error);
         }
@@ -125,7 +131,7 @@ pub(crate) async fn dial<T: Transport>(
             },
         }
     };
-    in_time(within, &tallies, work).await
+    in_time(within, &tallies, span, work).await
 }
 
 /// Reads the first message on a stream that a peer dialled.
@@ -137,8 +143,9 @@ pub(crate) async fn accept<S: Stream>(
     within: Duration,
 ) -> Outcome<S> {
     let tallies = Arc::clone(&shared);
-    let open = Open::new(stream, peer, Side::Listener, shared, place);
-    in_time(within, &tallies, open.read()).await
+    let span = info_span!("exchange", %peer, side = "accepted", content = Empty, error = Empty);
+    let open = Open::new(stream, peer, Side::Listener, shared, place, span.clone());
+    in_time(within, &tallies, span, open.read()).await
 }
 
 /// Writes a further message, and reads the next one.
@@ -147,14 +154,14 @@ pub(crate) async fn reply<S: Stream>(
     message: Vec<u8>,
     within: Duration,
 ) -> Outcome<S> {
-    let tallies = Arc::clone(&open.shared);
+    let (tallies, span) = (Arc::clone(&open.shared), open.span.clone());
     let work = async {
         match open.write(&message).await {
             Ok(()) => open.read().await,
             Err(error) => open.broken(&error),
         }
     };
-    in_time(within, &tallies, work).await
+    in_time(within, &tallies, span, work).await
 }
 
 /// Writes the last message, and closes.
@@ -163,7 +170,7 @@ pub(crate) async fn reply_and_close<S: Stream>(
     message: Vec<u8>,
     within: Duration,
 ) -> Outcome<S> {
-    let tallies = Arc::clone(&open.shared);
+    let (tallies, span) = (Arc::clone(&open.shared), open.span.clone());
     let work = async {
         let written = open.write(&message).await;
         match async { written.and(open.stream.shutdown().await) }.await {
@@ -171,18 +178,35 @@ pub(crate) async fn reply_and_close<S: Stream>(
             Err(error) => open.broken(&error),
         }
     };
-    in_time(within, &tallies, work).await
+    in_time(within, &tallies, span, work).await
 }
 
 async fn in_time<S>(
     within: Duration,
     shared: &Shared,
+    span: Span,
     work: impl Future<Output = Outcome<S>>,
 ) -> Outcome<S> {
-    timeout(within, work).await.unwrap_or_else(|_| {
+    let outcome = timeout(within, work.instrument(span.clone())).await.unwrap_or_else(|_| {
         shared.tallies.count(Tally::StreamsTimedOut);
         Outcome::Ended(ExchangeEnd::TimedOut, Detail::None)
-    })
+    });
+    match &outcome {
+        Outcome::Message { .. } | Outcome::Ended(ExchangeEnd::Closed, _) => {}
+        Outcome::Ended(_, Detail::Io(kind)) => drop(span.record("error", field::display(kind))),
+        Outcome::Ended(_, Detail::Refused(why)) => drop(span.record("error", field::display(why))),
+        Outcome::Ended(end, Detail::None) => drop(span.record("error", field::debug(end))),
+    }
+    outcome
+}
+
+/// What a message is, for people.
+const fn word(content: Content) -> &'static str {
+    match content {
+        Content::PushPull { join: true } => "join",
+        Content::PushPull { join: false } => "push/pull",
+        Content::Whole => "message",
+    }
 }
 
 /// What a transport's streams are.
@@ -211,6 +235,7 @@ impl<S: Stream> Open<S> {
         side: Side,
         shared: Arc<Shared>,
         place: OwnedSemaphorePermit,
+        span: Span,
     ) -> Self {
         let theirs = match side {
             Side::Dialer => Side::Listener,
@@ -223,9 +248,15 @@ impl<S: Stream> Open<S> {
             decoder: StreamDecoder::new(theirs),
             sealing: shared.sealer.current(),
             shared,
+            span,
             charge: None,
             _place: place,
         }
+    }
+
+    /// Says what is about to be answered.
+    pub(crate) fn tell(&self, content: Content) {
+        self.span.record("content", word(content));
     }
 
     async fn write(&mut self, message: &[u8]) -> io::Result<()> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mingle_proto::{Done, ExchangeEnd, RequestError};
 use mingle_wire::StreamError;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info, warn};
+use tracing::field::{self, Empty};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::cluster::Failed;
 use crate::driver::Command;
@@ -166,6 +167,17 @@ impl fmt::Display for JoinReport {
 /// Joins at every address of every text, one after another. Holds no handle while it waits, so that
 /// it does not keep the node from being dropped.
 pub(crate) async fn join(
+    commands: &mpsc::WeakSender<Command>,
+    given: Vec<String>,
+    default_port: u16,
+) -> JoinReport {
+    let span = info_span!("join", addresses = given.join(" "), report = Empty);
+    let report = join_each(commands, given, default_port).instrument(span.clone()).await;
+    span.record("report", field::display(&report));
+    report
+}
+
+async fn join_each(
     commands: &mpsc::WeakSender<Command>,
     given: Vec<String>,
     default_port: u16,

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -17,35 +17,35 @@ use crate::shell::output;
 
 /// Where an agent is: the cluster's number, and its own in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) cluster: u8,
-    pub(super) agent: u8,
+pub(crate) struct Place {
+    pub(crate) cluster: u8,
+    pub(crate) agent: u8,
 }
 
 impl Place {
-    pub(super) fn ip(self) -> Ipv4Addr {
+    pub(crate) fn ip(self) -> Ipv4Addr {
         Ipv4Addr::new(127, 7, self.cluster, self.agent)
     }
 
-    pub(super) fn gossip(self) -> SocketAddr {
+    pub(crate) fn gossip(self) -> SocketAddr {
         (self.ip(), 7946).into()
     }
 
-    pub(super) fn http(self) -> SocketAddr {
+    pub(crate) fn http(self) -> SocketAddr {
         (self.ip(), 7374).into()
     }
 }
 
 /// An agent that runs. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Agent {
+pub(crate) struct Agent {
     child: Child,
-    pub(super) place: Place,
+    pub(crate) place: Place,
 }
 
 impl Agent {
     /// Starts an agent, and waits until it is ready.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &Path,
         folder: &Path,
         place: Place,
@@ -72,12 +72,24 @@ impl Agent {
     }
 
     /// What the kernel sends it.
-    pub(super) fn signal(&self, signal: &str) -> Result<()> {
+    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
         output(Command::new("kill").args([signal, &self.child.id().to_string()])).map(drop)
     }
 
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> Result<ExitStatus> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            ensure!(began.elapsed() < PATIENCE, "an agent does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What it answers at `/metrics`.
-    pub(super) fn metrics(&self) -> Result<String> {
+    pub(crate) fn metrics(&self) -> Result<String> {
         get(self.place.http(), "/metrics")
     }
 }
@@ -92,13 +104,13 @@ impl Drop for Agent {
 
 /// An agent that stands still and runs in turn, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Stutter {
+pub(crate) struct Stutter {
     end: Arc<AtomicBool>,
     turns: Option<JoinHandle<Result<()>>>,
 }
 
 impl Stutter {
-    pub(super) fn start(agent: Agent, still: Duration, run: Duration) -> Self {
+    pub(crate) fn start(agent: Agent, still: Duration, run: Duration) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&end);
         let turns = thread::spawn(move || {
@@ -127,7 +139,7 @@ impl Drop for Stutter {
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The body of an answer over HTTP.
-pub(super) fn get(server: SocketAddr, path: &str) -> Result<String> {
+pub(crate) fn get(server: SocketAddr, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     // In version 1.0 the end of the connection is the end of the body.
@@ -141,7 +153,7 @@ pub(super) fn get(server: SocketAddr, path: &str) -> Result<String> {
 }
 
 /// The names in a page of metrics, each as it is spelled in an expression.
-pub(super) fn names(metrics: &str) -> BTreeSet<&str> {
+pub(crate) fn names(metrics: &str) -> BTreeSet<&str> {
     let samples = metrics.lines().filter(|line| !line.starts_with('#'));
     samples.filter_map(|line| line.split([' ', '{']).next()).collect()
 }

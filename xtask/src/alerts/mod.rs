@@ -1,6 +1,6 @@
 //! `cargo xtask alerts`: the alert rules and the board, with real agents, real faults and a real Prometheus.
 
-mod agents;
+pub(crate) mod agents;
 mod faults;
 mod prometheus;
 mod trial;
@@ -10,11 +10,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::interop::build_agent;
-use crate::shell::{root, run as shell};
+use crate::shell::{apart as apart_from_all, root, run as shell};
 use crate::tools;
 
 /// The alert rules.
@@ -77,19 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Runs the trial in namespaces of its own: its addresses and packet filters are nobody else's, and no process outlives it.
 fn apart(agent: &Path, folder: &Path) -> Result<()> {
-    let unshare = |more: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "--pid", "--fork", "--kill-child"]).args(more);
-        command
-    };
-    let works =
-        |more: &[&str]| unshare(more).arg("true").output().is_ok_and(|o| o.status.success());
-    let as_whom: &[&str] = match () {
-        () if works(&[]) => &[],
-        () if works(&["--map-root-user"]) => &["--map-root-user"],
-        () => bail!("no namespaces can be made here; run it as root"),
-    };
-    let mut trial = unshare(as_whom);
+    let mut trial = apart_from_all()?;
     trial.arg(env::current_exe()?).args(["alerts", "--agent"]).arg(agent);
     shell(trial.arg("--inside").arg(folder))
 }

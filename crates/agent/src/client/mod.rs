@@ -92,7 +92,7 @@ fn is_of_tls(error: &Error) -> bool {
 }
 
 /// Trusts the certificates of a file, and no others.
-fn trust(path: &Path) -> Result<TlsConfig, Failure> {
+pub(crate) fn trust(path: &Path) -> Result<TlsConfig, Failure> {
     let certificates = access::certificates(path)?;
     let certificates =
         certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned());

@@ -103,6 +103,7 @@ fn example(arg: &Arg, id: &str) -> String {
         ("http_tls_cert", _) => "\"/etc/mingle/cert.pem\"".to_owned(),
         ("http_tls_key", _) => "\"/etc/mingle/key.pem\"".to_owned(),
         ("http_allowed_host", _) => "[\"web-1.example.org\"]".to_owned(),
+        ("otlp_endpoint", _) => "\"http://127.0.0.1:4318\"".to_owned(),
         ("meta", _) => "\"00ff\"".to_owned(),
         ("state" | "record", _) => format!("\"/var/lib/mingle/{id}\""),
         _ if matches!(arg.get_action(), ArgAction::Append) => "[\"10.0.0.1\"]".to_owned(),

@@ -1,10 +1,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 use super::Agent;
 use super::problem::Refusal;
@@ -15,7 +17,35 @@ const MAX_TIME: Duration = Duration::from_secs(60);
 
 /// Lets through what comes on purpose from who may ask, and bounds how long it takes.
 pub(super) async fn guard(State(running): Agent, request: Request, next: Next) -> Response {
-    let mut response = match check(&running.access, &request) {
+    let span = span(&request);
+    let response = answer(&running.access, request, next).instrument(span.clone()).await;
+    // Numbers of OpenTelemetry have a sign.
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
+    response
+}
+
+/// Has the names that OpenTelemetry gives these things, and no path that a client made up. Of a watch it
+/// is over when the answer begins.
+fn span(request: &Request) -> Span {
+    let route = request.extensions().get().map_or("elsewhere", MatchedPath::as_str);
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "_OTHER",
+    };
+    info_span!(
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty
+    )
+}
+
+async fn answer(access: &Access, request: Request, next: Next) -> Response {
+    let mut response = match check(access, &request) {
         // Who may not ask holds no place.
         Err(refusal) => ([(header::CONNECTION, "close")], refusal).into_response(),
         Ok(()) => {

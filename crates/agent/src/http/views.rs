@@ -62,7 +62,7 @@ pub(super) fn state_file(file: &StateFile) -> StateFileView {
 }
 
 /// How many members are in each state.
-pub(super) fn counts(running: &Running) -> MemberCounts {
+pub(crate) fn counts(running: &Running) -> MemberCounts {
     let mut counts = MemberCounts::default();
     for member in running.cluster.members() {
         match member.state {

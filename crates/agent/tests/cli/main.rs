@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod http;
 mod input;
+mod otlp;
 mod process;
 mod recording;
 mod state;

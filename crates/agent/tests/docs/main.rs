@@ -72,6 +72,11 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "podman build -f deploy/container/Containerfile -t mingle .",
         "needs a container engine; `cargo xtask package` follows the file without one",
     ),
+    (
+        "docs/operating.md",
+        "cargo build --release -p mingle-agent --features otel",
+        "builds another agent; `cargo xtask otel` does so, and has a collector",
+    ),
     ("docs/operating.md", "cd deploy/kubernetes", "needs a cluster of Kubernetes"),
 ];
 
