@@ -91,6 +91,21 @@ fn is_of_tls(error: &Error) -> bool {
     }
 }
 
+/// Whether the other side sent something else than TLS.
+fn speaks_no_tls(error: &Error) -> bool {
+    is_of_tls(error) && error.to_string().contains("InvalidContentType")
+}
+
+/// Whether the other side was there, and ended the connection in place of an answer.
+fn hung_up(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error {
+        Error::Protocol(_) => true,
+        Error::Io(error) => [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&error.kind()),
+        _ => false,
+    }
+}
+
 /// Trusts the certificates of a file, and no others.
 pub(crate) fn trust(path: &Path) -> Result<TlsConfig, Failure> {
     let certificates = access::certificates(path)?;
@@ -242,9 +257,16 @@ impl Client {
                 "the agent at {target} did not answer within {timeout:?}: \
                  see its log, or name another one with --http or MINGLE_HTTP"
             ),
+            _ if speaks_no_tls(error) => format!(
+                "the agent at {target} does not speak TLS: ask it with http:// in place of https://"
+            ),
             _ if is_of_tls(error) => format!(
                 "the agent at {target} has no certificate that --http-ca vouches for: {error}; check \
                  the file, the certificate and its dates"
+            ),
+            _ if hung_up(error) => format!(
+                "something at {target} takes the connection and gives no answer over HTTP: that may be an \
+                 agent's port for gossip, or one that wants https://; see \"mingle agent\"'s first lines"
             ),
             _ => format!(
                 "no agent answers at {target}: \

@@ -5,12 +5,13 @@ mod state;
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
 use self::state::State;
+use crate::api::{RecorderView, SelfView};
 use crate::cli::{SortBy, TopArgs};
 use crate::client::{Client, Happening};
 use crate::commands::AT_ONCE;
@@ -23,6 +24,8 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
         return Err(Failure::Input(detail.to_owned()));
     }
     let client = Client::new(&args.agent, AT_ONCE)?;
+    let itself: SelfView = client.get("/v1/self")?;
+    let past: RecorderView = client.get("/v1/recorder")?;
     let happenings = client.watch()?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
@@ -34,7 +37,7 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
     });
     let mut terminal = ratatui::try_init()
         .map_err(|error| Failure::No(format!("can't draw on this terminal: {error}")))?;
-    let end = run(&mut terminal, &told, State::new(args.sort));
+    let end = run(&mut terminal, &told, State::new(args.sort, &itself, past));
     ratatui::restore();
     match end? {
         End::Enough => Ok(()),
@@ -58,19 +61,23 @@ fn run(
     told: &Receiver<Result<Happening, Failure>>,
     mut state: State,
 ) -> Result<End, Failure> {
+    let mut heard = Instant::now();
     loop {
         loop {
             match told.try_recv() {
                 Ok(happening) => match happening? {
                     Happening::End => return Ok(End::AgentEnded),
-                    happening => state.take(happening),
+                    happening => {
+                        heard = Instant::now();
+                        state.take(happening);
+                    }
                 },
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return Ok(End::AgentLost),
             }
         }
         let broken = |error: io::Error| Failure::No(format!("can't draw any more: {error}"));
-        terminal.draw(|frame| picture::draw(frame, &state)).map_err(broken)?;
+        terminal.draw(|frame| picture::draw(frame, &state, heard.elapsed())).map_err(broken)?;
         if event::poll(PICTURE).map_err(broken)?
             && let Event::Key(key) = event::read().map_err(broken)?
             && obey(&mut state, key) == Wish::Go

@@ -1,12 +1,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::api::{DecisionView, MemberView, StatusEvent, TrafficView};
+use crate::api::{DecisionView, MemberView, RecorderView, SelfView, StatusEvent, TrafficView};
 use crate::cli::SortBy;
 use crate::client::Happening;
 use crate::members;
+use crate::output::escape;
 
 /// What is known, from all that was told.
 pub(super) struct State {
+    /// The agent, as a person calls it.
+    pub(super) agent: String,
     members: BTreeMap<String, MemberView>,
     /// How the agent is, and what it sent and received in the last second.
     pub(super) status: Option<(StatusEvent, Rates)>,
@@ -30,9 +33,11 @@ pub(super) struct Rates {
 const MAX_DECISIONS: usize = 100;
 
 impl State {
-    pub(super) fn new(sort: SortBy) -> Self {
-        let (members, decisions) = (BTreeMap::new(), VecDeque::new());
-        Self { members, status: None, decisions, sort, scroll: 0 }
+    pub(super) fn new(sort: SortBy, itself: &SelfView, past: RecorderView) -> Self {
+        let agent = format!("{} at {}", escape(&itself.name), itself.address);
+        let mut decisions: VecDeque<_> = past.decisions.into_iter().rev().collect();
+        decisions.truncate(MAX_DECISIONS);
+        Self { agent, members: BTreeMap::new(), status: None, decisions, sort, scroll: 0 }
     }
 
     pub(super) fn take(&mut self, happening: Happening) {
@@ -102,6 +107,16 @@ impl Rates {
 }
 
 #[cfg(test)]
+impl State {
+    /// An agent of which nothing but its name is known.
+    pub(super) fn of(name: &str, sort: SortBy) -> Self {
+        let (members, decisions) = (BTreeMap::new(), VecDeque::new());
+        let agent = format!("{name} at 127.0.0.1:7946");
+        Self { agent, members, status: None, decisions, sort, scroll: 0 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::{ChangeEvent, LinkView, SnapshotEvent};
@@ -129,7 +144,7 @@ mod tests {
 
     #[test]
     fn it_knows_what_it_was_told() {
-        let mut state = State::new(SortBy::State);
+        let mut state = State::of("a", SortBy::State);
         let members = vec![member("a", "alive"), member("b", "alive"), member("c", "left")];
         let snapshot = SnapshotEvent { version: 0, now: String::new(), members };
         state.take(Happening::Snapshot(snapshot));

@@ -111,14 +111,11 @@ fn two_living_nodes_of_one_name_are_a_conflict_for_both_and_the_first_stays() {
     assert!(conflicts(&world, 0) > 0 && conflicts(&world, twin) > 0);
     assert_eq!(count(&world, 0, Counter::Superseded), 0);
     // The one that came second is not taken for the other when it goes.
-    assert_eq!(world.nodes[twin].namesake(), Some(address(1).into()));
-    assert_eq!(world.nodes[1].namesake(), Some(address(9).into()));
+    assert_eq!(world.nodes[twin].namesake(), Some(address(1)));
+    assert_eq!(world.nodes[1].namesake(), Some(address(9)));
     world.command(twin, Command::Leave { request: RequestId(7) });
     world.run(20 * SECOND);
-    assert_eq!(
-        results(&world, twin).last(),
-        Some(&Err(RequestError::NameHeld { at: address(1).into() }))
-    );
+    assert_eq!(results(&world, twin).last(), Some(&Err(RequestError::NameHeld { at: address(1) })));
     assert!([0, 2].iter().all(|&viewer| world.changes(viewer, 1).is_empty()));
     // The one that was there first is missed by all.
     world.run(120 * SECOND);
