@@ -41,9 +41,9 @@ class Agent:
         return sum(member["state"] == "alive" for member in self.members().values())
 
     def metric(self, name):
-        """The sum over its labels."""
+        """A gauge or a counter, summed over its labels."""
         lines = [line.split(" ") for line in self.get("/metrics").splitlines() if not line.startswith("#")]
-        return sum(float(value) for key, value in lines if key.split("{")[0] == f"mingle_{name}")
+        return sum(float(value) for key, value in lines if key.split("{")[0] in (f"mingle_{name}", f"mingle_{name}_total"))
 
     def resident_kb(self):
         with open(f"/proc/{self.process.pid}/status") as file:

@@ -51,8 +51,8 @@ def kills(program, times):
         damaged = [name for name in os.listdir(folder) if "damaged" in name]
         log.seek(0)
         complaints = sum('"level":"WARN"' in line or '"level":"ERROR"' in line for line in log)
-        deaths = sum(agent.metric("changes") for agent in others)
-        print(f"damaged files: {damaged or 'none'}; warnings and errors in its log: {complaints} (in {log.name}); changes seen by the others: {deaths:.0f}")
+        deaths = sum(change_count(agent, "failed") for agent in others)
+        print(f"damaged files: {damaged or 'none'}; warnings and errors in its log: {complaints} (in {log.name}); deaths seen by the others: {deaths:.0f}")
     finally:
         for agent in [*others, victim]:
             agent.kill()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mingle::State;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
-use ratatui::layout::{Constraint, Layout};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, Wrap};
@@ -79,23 +79,31 @@ fn draw(frame: &mut Frame<'_>, scene: &Scene, elapsed: Duration) {
     let seconds = elapsed.as_secs();
     let title =
         format!(" mingle demo, {seconds} s: what the agents (across) believe of each (down) ");
-    frame.render_widget(beliefs(scene).block(Block::bordered().title(title)), above);
+    frame.render_widget(beliefs(scene, above).block(Block::bordered().title(title)), above);
     let room = usize::from(below.height.saturating_sub(2));
     frame.render_widget(story(scene, room, usize::from(below.width)), below);
     frame.render_widget(Paragraph::new(legend()), last);
 }
 
-fn beliefs(scene: &Scene) -> Table<'_> {
+/// Where not all fit there are letters in place of words, and the last rows: it is they to whom something
+/// happens.
+fn beliefs(scene: &Scene, area: Rect) -> Table<'_> {
+    let columns = u16::try_from(scene.names.len() + 1).unwrap_or(u16::MAX);
+    let is_wide = columns.saturating_mul(9) < area.width;
+    let room = usize::from(area.height.saturating_sub(3));
+    let hidden = scene.names.len().saturating_sub(room);
     let header = scene.names.iter().map(|name| Cell::from(name.as_str()));
     let header = Row::new(std::iter::once(Cell::from("")).chain(header)).style(Modifier::BOLD);
-    let rows = scene.names.iter().enumerate().map(|(member, name)| {
+    let rows = scene.names.iter().enumerate().skip(hidden).map(|(member, name)| {
         let cells = scene.beliefs.iter().map(|held| {
             let held = held.as_ref().map(|held| held.get(member).copied().flatten());
-            Cell::from(symbol(held))
+            let symbol = symbol(held);
+            Cell::from(if is_wide { symbol } else { letter(&symbol) })
         });
         Row::new(std::iter::once(Cell::from(name.as_str())).chain(cells))
     });
-    let widths = std::iter::repeat_n(Constraint::Length(8), scene.names.len() + 1);
+    let width = Constraint::Length(if is_wide { 8 } else { 2 });
+    let widths = std::iter::repeat_n(width, scene.names.len() + 1);
     Table::new(rows, widths).header(header)
 }
 
@@ -109,6 +117,11 @@ fn symbol(held: Option<Option<State>>) -> Span<'static> {
         Some(Some(State::Dead)) => Span::styled("dead", Color::Red),
         Some(Some(State::Left)) => Span::styled("left", Color::DarkGray),
     }
+}
+
+/// The first letter of a word, in its colour.
+fn letter(symbol: &Span<'_>) -> Span<'static> {
+    Span::styled(symbol.content.chars().take(1).collect::<String>(), symbol.style)
 }
 
 /// The last lines that there is room for.

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Row, Table};
+use ratatui::widgets::{Block, Paragraph, Row, Table, Wrap};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::state::{Rates, State};
@@ -115,20 +115,23 @@ const COLUMNS: [(&str, Constraint); 6] = [
 ];
 const WIDE: u16 = 110;
 
-/// A name in so many columns; where it is cut, that is to be seen.
+/// A name in so many columns. Where it is too long its middle is left out: the end tells names of a kind apart.
 fn name(name: &str, columns: usize) -> String {
     let name = escape(name);
     if name.width() <= columns {
         return name;
     }
-    let mut cut = String::new();
-    for character in name.chars() {
-        if cut.width() + character.width().unwrap_or(0) >= columns {
-            break;
-        }
-        cut.push(character);
-    }
-    cut + "…"
+    let take = |characters: &mut dyn Iterator<Item = char>, room: usize| {
+        let mut used = 0;
+        let fits = |character: &char| {
+            used += character.width().unwrap_or(0);
+            used <= room
+        };
+        characters.take_while(fits).collect::<Vec<_>>()
+    };
+    let begin = take(&mut name.chars(), columns / 2);
+    let end = take(&mut name.chars().rev(), (columns - 1).saturating_sub(columns / 2));
+    begin.into_iter().chain(once('…')).chain(end.into_iter().rev()).collect()
 }
 
 fn row(member: &MemberView, columns: usize, longest: usize) -> Row<'static> {
@@ -155,7 +158,7 @@ fn log_of(state: &State, height: usize) -> Paragraph<'_> {
         Line::from(format!(" {}  {}", escape(at), decision.sentence()))
     });
     let block = Block::bordered().title(" what the agent decides, the latest first ");
-    Paragraph::new(lines.collect::<Vec<_>>()).block(block)
+    Paragraph::new(lines.collect::<Vec<_>>()).wrap(Wrap { trim: false }).block(block)
 }
 
 #[cfg(test)]
@@ -201,7 +204,10 @@ mod tests {
         let wide = screen(200, 60, Duration::ZERO);
         assert!(has(&wide, &format!("{}-1 ", "rack".repeat(15))), "{wide:?}");
         let narrow = screen(80, 24, Duration::ZERO);
-        assert!(has(&narrow, "rackr… alive") && has(&narrow, "members 1 to 3 of 3"), "{narrow:?}");
+        assert!(
+            has(&narrow, "…") && has(&narrow, "-1 alive") && has(&narrow, "members 1 to 3 of 3"),
+            "{narrow:?}"
+        );
         assert!(has(&screen(40, 10, Duration::ZERO), "3 members"));
     }
 }
