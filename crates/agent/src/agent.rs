@@ -23,6 +23,7 @@ use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::http::{self, Connections, Server};
+use crate::logs::Logs;
 use crate::otel::{Export, Exporting};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::reload::{Changing, Source, reload};
@@ -33,7 +34,8 @@ use crate::{joining, output, ready, supervisor};
 pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure> {
     let plan = Plan::new(args)?;
     let export = plan.collector.as_ref().map(|collector| collector.export(&plan.name));
-    let set_level = start_logging(args.log_level, args.log_format, export.as_ref());
+    let logs = Arc::default();
+    let set_level = start_logging(args.log_level, args.log_format, export.as_ref(), &logs);
     let changing =
         Changing { settings: Some((source, set_level)), keyring_file: args.keyring_file.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
         .build()
         .map_err(|error| Failure::No(format!("the runtime does not start: {error}")))?;
     let announce = if args.json { ready::json } else { ready::text };
-    let result = runtime.block_on(live(&plan, changing, export, announce));
+    let result = runtime.block_on(live(&plan, changing, export, logs, announce));
     // A lookup that hangs must not keep the process.
     runtime.shutdown_background();
     result
@@ -50,13 +52,19 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
 /// Changes what is logged from now on.
 pub(crate) type SetLevel = Box<dyn Fn(LogLevel) + Send>;
 
-fn start_logging(level: LogLevel, format: LogFormat, export: Option<&Export>) -> SetLevel {
+fn start_logging(
+    level: LogLevel,
+    format: LogFormat,
+    export: Option<&Export>,
+    logs: &Arc<Logs>,
+) -> SetLevel {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .log_internal_errors(false);
     let (filter, handle) = tracing_subscriber::reload::Layer::new(lines_of(level));
-    let registry = tracing_subscriber::registry().with(export.map(Export::layer));
+    let registry =
+        tracing_subscriber::registry().with(export.map(Export::layer)).with(logs.layer());
     match format {
         LogFormat::Text => registry.with(lines.with_filter(filter)).init(),
         LogFormat::Json => registry.with(lines.json().with_filter(filter)).init(),
@@ -71,7 +79,7 @@ fn lines_of(level: LogLevel) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
     filter_fn(move |it| it.is_event() && *it.level() <= level).with_max_level_hint(level)
 }
 
-const fn filter(level: LogLevel) -> LevelFilter {
+pub(crate) const fn filter(level: LogLevel) -> LevelFilter {
     match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -96,6 +104,8 @@ pub(crate) struct Running {
     pub(crate) has_seeds: AtomicBool,
     /// For those who watch.
     pub(crate) feed: Arc<Feed>,
+    /// For those who follow its log.
+    pub(crate) logs: Arc<Logs>,
     /// Whether it states tags, as Serf agents do.
     pub(crate) states_tags: bool,
     /// Held by who changes anything.
@@ -130,6 +140,7 @@ impl Running {
             started: Instant::now(),
             has_seeds: AtomicBool::new(false),
             feed: Feed::new(SystemTime::now()),
+            logs: Arc::default(),
             states_tags: true,
             changing: tokio::sync::Mutex::default(),
             leave,
@@ -173,6 +184,7 @@ async fn live(
     plan: &Plan,
     changing: Changing,
     export: Option<Export>,
+    logs: Arc<Logs>,
     announce: Announce,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
@@ -189,6 +201,7 @@ async fn live(
         states_tags: matches!(plan.statement, Statement::Serf(_)),
         changing: tokio::sync::Mutex::new(changing),
         leave,
+        logs,
         access: Arc::clone(&plan.access),
         ..Running::new(cluster, listener.place().clone(), plan.profile, security)
     });

@@ -491,6 +491,20 @@ pub(crate) struct GapEvent {
     pub(crate) missed: u64,
 }
 
+/// A line of the agent's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct LogLine {
+    /// RFC 3339, by the agent's clock.
+    pub(crate) at: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub(crate) level: String,
+    /// Which part of the agent says it.
+    pub(crate) target: String,
+    pub(crate) message: String,
+    /// What stands beside it, by name.
+    pub(crate) fields: serde_json::Map<String, serde_json::Value>,
+}
+
 /// How the agent is, once a second.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StatusEvent {

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use utoipa::ToSchema;
 
 use crate::selection::STATES;
 use crate::{endpoint, size};
@@ -361,7 +362,8 @@ pub(crate) enum Application {
 }
 
 /// The least important events to log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub(crate) enum LogLevel {
     /// What makes the agent give up
     Error,
@@ -506,11 +508,15 @@ pub(crate) struct TopArgs {
 #[command(after_help = "\
 Examples:
   mingle monitor
+  mingle monitor --log-level debug
   mingle monitor --json | jq -r .text")]
 pub(crate) struct MonitorArgs {
     #[command(flatten)]
     pub(crate) agent: AgentAddress,
-    /// Print each decision as the API gives it, one line each
+    /// Show what the agent logs, up to this level and whatever it writes itself, in place of its decisions
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+    /// Print each decision, or line, as the API gives it, one line each
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -16,6 +16,7 @@ mod hints;
 mod http;
 mod joining;
 mod keys;
+mod logs;
 mod members;
 mod metrics;
 mod monitor;

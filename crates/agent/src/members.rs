@@ -77,6 +77,7 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
             | Happening::Decision(_)
             | Happening::Status(_)
             | Happening::Rtts(_)
+            | Happening::Log(_)
             | Happening::Other => continue,
             Happening::End => return Ok(()),
         };

@@ -15,7 +15,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error, RequestBuilder};
 
 use crate::access::{self, Token};
-use crate::api::{ChangeEvent, DecisionView, GapEvent, Problem, SnapshotEvent, StatusEvent};
+use crate::api::{
+    ChangeEvent, DecisionView, GapEvent, LogLine, Problem, SnapshotEvent, StatusEvent,
+};
 use crate::cli::AgentAddress;
 use crate::endpoint::{Plaintext, Target};
 use crate::exit::Failure;
@@ -38,6 +40,7 @@ pub(crate) enum Happening {
     Status(Box<StatusEvent>),
     /// Round trip times in milliseconds, by name.
     Rtts(BTreeMap<String, f64>),
+    Log(Box<LogLine>),
     /// The agent ends.
     End,
     /// What this program does not show.
@@ -77,6 +80,7 @@ fn happening(kind: &str, data: &str) -> serde_json::Result<Happening> {
         "gap" => Happening::Gap(serde_json::from_str(data)?),
         "status" => Happening::Status(serde_json::from_str(data)?),
         "rtts" => Happening::Rtts(serde_json::from_str(data)?),
+        "log" => Happening::Log(serde_json::from_str(data)?),
         "end" => Happening::End,
         _ => Happening::Other,
     })
@@ -201,7 +205,22 @@ impl Client {
     pub(crate) fn watch(
         &self,
     ) -> Result<impl Iterator<Item = Result<Happening, Failure>> + use<>, Failure> {
-        let request = self.with_token(self.http.get(self.url("/v1/watch")));
+        self.stream("/v1/watch")
+    }
+
+    /// What the agent logs from now on, up to this level, until it ends.
+    pub(crate) fn logs(
+        &self,
+        level: &str,
+    ) -> Result<impl Iterator<Item = Result<Happening, Failure>> + use<>, Failure> {
+        self.stream(&format!("/v1/logs?level={level}"))
+    }
+
+    fn stream(
+        &self,
+        path: &str,
+    ) -> Result<impl Iterator<Item = Result<Happening, Failure>> + use<>, Failure> {
+        let request = self.with_token(self.http.get(self.url(path)));
         let request = request.config().timeout_global(None);
         let request = request.timeout_recv_response(Some(self.timeout)).build();
         let response = request.call().map_err(|error| self.unreachable(&error))?;

@@ -4,6 +4,7 @@ mod body;
 mod connections;
 mod guard;
 mod health;
+mod logs;
 mod members;
 mod metrics;
 mod openapi;
@@ -35,6 +36,7 @@ pub(crate) use self::connections::{Connections, bind};
 use self::problem::Refusal;
 use crate::agent::Running;
 use crate::feed::{self, Feed};
+use crate::logs::Logs;
 
 /// What every handler gets.
 type Agent = State<Arc<Running>>;
@@ -67,6 +69,7 @@ fn router(running: Arc<Running>) -> Router {
         .route("/v1/recorder", get(|State(agent): Agent| ready(why::recorder(&agent))))
         .route("/v1/self", get(members::itself))
         .route("/v1/watch", get(watch::watch))
+        .route("/v1/logs", get(logs::follow))
         .route("/v1/stats", get(members::stats))
         .route("/v1/openapi.json", get(|| ready(openapi::document())))
         .route("/v1/tags", post(members::tags))
@@ -89,7 +92,7 @@ fn unknown_path() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "nothing is here; there are /, /v1/members, /v1/members/{name}, /v1/members/{name}/why, /v1/recorder, /v1/self, \
-         /v1/stats, /v1/watch, /v1/openapi.json, /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys, /v1/reload, /metrics, \
+         /v1/stats, /v1/watch, /v1/logs, /v1/openapi.json, /v1/join, /v1/leave, /v1/force-leave, /v1/tags, /v1/keys, /v1/reload, /metrics, \
          /healthz and /readyz",
     )
 }
@@ -107,6 +110,7 @@ pub(crate) struct Server {
     task: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     feed: Arc<Feed>,
+    logs: Arc<Logs>,
 }
 
 /// How long answers that are under way may take after the end.
@@ -115,7 +119,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 impl Server {
     pub(crate) fn start(connections: Connections, running: Arc<Running>) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let feed = Arc::clone(&running.feed);
+        let (feed, logs) = (Arc::clone(&running.feed), Arc::clone(&running.logs));
         // Ends with the node.
         tokio::spawn(feed::run(Arc::clone(&running)));
         let router = router(running);
@@ -126,13 +130,14 @@ impl Server {
             let serving = axum::serve(connections, router).with_graceful_shutdown(stopped);
             serving.await.expect("serving ends when it is told to, and never fails");
         });
-        Self { task, stop, feed }
+        Self { task, stop, feed, logs }
     }
 
     /// Takes no more requests, ends what watchers are given, and waits for the answers that are under way.
     pub(crate) async fn stop(self) {
-        let Self { mut task, stop, feed } = self;
+        let Self { mut task, stop, feed, logs } = self;
         feed.end();
+        logs.end();
         let _ = stop.send(());
         if tokio::time::timeout(LAST_ANSWERS, &mut task).await.is_err() {
             task.abort();

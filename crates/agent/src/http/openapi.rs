@@ -9,8 +9,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{self, InfoBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
-use super::{health, members, metrics, settings, watch, why};
-use crate::api::{ChangeEvent, GapEvent, Problem, SnapshotEvent, StatusEvent};
+use super::{health, logs, members, metrics, settings, watch, why};
+use crate::api::{ChangeEvent, GapEvent, LogLine, Problem, SnapshotEvent, StatusEvent};
 
 /// How the agent says no, to whatever is asked.
 #[derive(IntoResponses)]
@@ -34,6 +34,7 @@ pub(super) enum Refusals {
         members::itself,
         members::stats,
         watch::watch,
+        logs::follow,
         members::tags,
         members::join,
         members::leave,
@@ -46,7 +47,7 @@ pub(super) enum Refusals {
         health::ready,
         document,
     ),
-    components(schemas(Problem, SnapshotEvent, ChangeEvent, GapEvent, StatusEvent)),
+    components(schemas(Problem, SnapshotEvent, ChangeEvent, GapEvent, StatusEvent, LogLine)),
     modifiers(&About)
 )]
 struct Document;

@@ -76,7 +76,7 @@ impl State {
                     }
                 }
             }
-            Happening::Gap(_) | Happening::End | Happening::Other => {}
+            Happening::Gap(_) | Happening::Log(_) | Happening::End | Happening::Other => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::process::{Agent, DEADLINE, mingle, wait};
+use crate::process::{Agent, DEADLINE, mingle, run_refused, wait};
 
 /// An open stream of events.
 struct Events(BufReader<TcpStream>);
@@ -19,9 +19,13 @@ struct Event {
 
 impl Events {
     fn open(agent: &Agent, headers: &str) -> Self {
+        Self::of(agent, "/v1/watch", headers)
+    }
+
+    fn of(agent: &Agent, path: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(&agent.http).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let request = format!("GET /v1/watch HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut events = Self(BufReader::new(stream));
         let head: Vec<_> = std::iter::from_fn(|| events.line().filter(|l| !l.is_empty())).collect();
@@ -80,6 +84,37 @@ fn commands_that_follow_end_when_nobody_reads_them_any_more() {
         });
         assert!(status.unwrap().success());
     }
+}
+
+#[test]
+fn the_log_is_followed_at_a_level_of_its_own_until_the_agent_ends() {
+    let agent = Agent::start("a", &["--log-level", "error"]);
+    let mut events = Events::of(&agent, "/v1/logs?level=debug", "");
+    let all = ["monitor", "--log-level", "debug", "--http", &agent.http];
+    let mut child = mingle(&all).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    let first_line = std::thread::spawn(move || {
+        let mut line = String::new();
+        told.read_line(&mut line).unwrap();
+        line
+    });
+    wait("the command has told a line", || {
+        run_refused(&["join", "127.0.0.1:1", "--http", &agent.http], 1);
+        first_line.is_finished()
+    });
+    let told = first_line.join().unwrap();
+    assert!(told.contains("Z DEBUG mingle"), "{told}");
+    let line = events.find(|event| event.kind == "log" && event.data["message"] == "join");
+    assert_eq!(
+        (&line.data["level"], &line.data["target"]),
+        (&"debug".into(), &"mingle::join".into())
+    );
+    agent.ask(&["leave"]);
+    events.find(|event| event.data["message"] == "leaving, as asked");
+    events.find(|event| event.kind == "end");
+    assert!(events.next().is_none());
+    // Nobody reads it any more, and it may end by that or by the agent's.
+    wait("the command ends", || child.try_wait().unwrap().is_some());
 }
 
 #[test]
