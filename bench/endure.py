@@ -7,10 +7,10 @@ usage: bench/endure.py kills MINGLE [TIMES]
 kills: one agent with a state folder is killed (SIGKILL) 200 times at random moments while its tags change. It knows nobody but by its
 state file, has to be back in the views of the others each time, above its former self, and must never find its file damaged.
 soak: 30 agents; 20 of them are killed, leave, and come back, and watchers come and go. Memory, descriptors and tasks of the other 10
-must not grow. Ports 20000 to 20029 and 21000 to 21029 of the loopback have to be free.
+must not grow by more than a twentieth once what is kept of the past is full. Ports 20000 to 20029 and 21000 to 21029 of the loopback have to be free.
 """
 
-import json
+import http.client
 import os
 import random
 import statistics
@@ -27,13 +27,13 @@ from agents import Agent, wait
 def kills(program, times):
     folder = tempfile.mkdtemp(prefix="mingle-kills-")
     chance = random.Random(47)
-    others = [Agent(program, "a", 20000)]
-    others += [Agent(program, name, port, "--join", others[0].gossip) for name, port in (("b", 20001), ("c", 20002))]
     log = open(os.path.join(folder, "log"), "w+")
     start = lambda *flags: Agent(program, "k", 20003, "--state", folder, *flags, log=log)
-    victim = start("--join", others[0].gossip)
-    back, incarnation = [], 0
+    others, victim, back, incarnation = [], None, [], 0
     try:
+        others.append(Agent(program, "a", 20000))
+        others += (Agent(program, name, port, "--join", others[0].gossip) for name, port in (("b", 20001), ("c", 20002)))
+        victim = start("--join", others[0].gossip)
         for number in range(1, times + 1):
             wait("it is seen", 10, lambda: others[0].members().get("k", {}).get("state") == "alive")
             end = threading.Thread(target=kill_later, args=(victim, chance.uniform(0, 0.4)))
@@ -52,9 +52,11 @@ def kills(program, times):
         log.seek(0)
         complaints = sum('"level":"WARN"' in line or '"level":"ERROR"' in line for line in log)
         deaths = sum(change_count(agent, "failed") for agent in others)
+        if damaged or complaints:
+            sys.exit(f"damaged files: {damaged}; warnings and errors in its log, {log.name}: {complaints}")
         print(f"damaged files: {damaged or 'none'}; warnings and errors in its log: {complaints} (in {log.name}); deaths seen by the others: {deaths:.0f}")
     finally:
-        for agent in [*others, victim]:
+        for agent in [*others, *filter(None, [victim])]:
             agent.kill()
 
 
@@ -70,8 +72,9 @@ def load(agent):
         while True:
             number += 1
             agent.post("/v1/tags", {"set": {"number": str(number)}})
-    except (OSError, urllib.error.URLError):
-        pass
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            raise
 
 
 RESIDENTS, CHURNING = 10, 20
@@ -80,13 +83,14 @@ RESIDENTS, CHURNING = 10, 20
 def soak(program, minutes):
     chance = random.Random(47)
     seed = ["--retry-join", "127.0.0.1:20000"]
-    agents = [Agent(program, f"n{number}", 20000 + number, *(seed if number else [])) for number in range(RESIDENTS + CHURNING)]
-    residents, samples = agents[:RESIDENTS], []
+    agents, samples, churned = [], [], 0
     begin = time.monotonic()
     done = lambda: (time.monotonic() - begin) / 60
-    threading.Thread(target=come_and_go, args=(residents, random.Random(48), lambda: done() > minutes), daemon=True).start()
-    churned = 0
     try:
+        agents += (Agent(program, f"n{number}", 20000 + number, *(seed if number else [])) for number in range(RESIDENTS + CHURNING))
+        residents = agents[:RESIDENTS]
+        watchers = threading.Thread(target=come_and_go, args=(residents, random.Random(48), lambda: done() > minutes), daemon=True)
+        watchers.start()
         while done() < minutes:
             number = RESIDENTS + chance.randrange(CHURNING)
             if chance.random() < 0.5:
@@ -98,12 +102,19 @@ def soak(program, minutes):
             samples.append([done(), *(statistics.median(of) for of in zip(*(costs(agent) for agent in residents)))])
             if churned % 30 == 0:
                 tell(samples[-1], churned)
+            if not watchers.is_alive() and done() < minutes:
+                sys.exit("the watchers have ended")
         wait("one view", 60, lambda: all(agent.alive() == len(agents) for agent in agents))
-        for what, span in (("second sixth", (1 / 6, 1 / 3)), ("last sixth", (5 / 6, 1))):
+        sixths = []
+        for what, span in (("fourth sixth", (1 / 2, 2 / 3)), ("last sixth", (5 / 6, 1))):
             chosen = [sample for sample in samples if span[0] <= sample[0] / minutes <= span[1]]
             kb, descriptors, tasks = (statistics.median(of) for of in list(zip(*chosen))[1:])
+            sixths.append((kb, descriptors, tasks))
             print(f"{what} of {minutes} minutes: {kb / 1000:.2f} MB resident, {descriptors:.0f} descriptors, {tasks:.0f} tasks (medians of {RESIDENTS} agents)")
         verdicts = sum(change_count(agent, "failed") for agent in residents)
+        # What is kept of the past (events, decisions) is full by the half of 30 minutes.
+        if any(late > early * 1.05 for early, late in zip(*sixths)):
+            sys.exit("it grows")
         print(f"{churned} agents came and went; deaths seen by the {RESIDENTS}: {verdicts:.0f}")
     finally:
         for agent in agents:

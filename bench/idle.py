@@ -56,8 +56,10 @@ def wait_until_met(program, asked):
 
 
 def idle(programs, seconds):
-    agents = {name: [start(command(program, n)) for n in range(3)] for name, (command, program, _) in programs.items()}
+    agents = {name: [] for name in programs}
     try:
+        for name, (command, program, _) in programs.items():
+            agents[name] += (start(command(program, n)) for n in range(3))
         for _, program, asked in programs.values():
             wait_until_met(program, asked)
         time.sleep(10)  # what a join leaves behind is not the rest

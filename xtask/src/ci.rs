@@ -36,7 +36,9 @@ const STEPS: [Step; 11] = [
         name: "clippy",
         command: "cargo clippy --workspace --all-targets -- -D warnings",
         work: || {
-            shell(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+            shell(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+            let otel = ["clippy", "-p", "mingle-agent", "--all-targets", "--features", "otel"];
+            shell(cargo(otel).args(["--", "-D", "warnings"]))
         },
     },
     Step {

@@ -244,8 +244,8 @@ async fn listen(plan: &Plan) -> Result<Connections, Failure> {
                 let sentence =
                     format!("can't listen on {place}: {kind}; choose another address with --http");
                 // It may only be late.
-                let late = kind == io::ErrorKind::AddrNotAvailable;
-                if late { Failure::No(sentence) } else { Failure::Input(sentence) }
+                let late = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::StorageFull];
+                if late.contains(&kind) { Failure::No(sentence) } else { Failure::Input(sentence) }
             }
         }
     })

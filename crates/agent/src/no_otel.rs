@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing_subscriber::layer::Identity;
 
 use crate::agent::Running;
+use crate::client;
 use crate::exit::Failure;
 
 /// There is none.
@@ -13,8 +14,9 @@ pub(crate) struct Collector(Infallible);
 
 impl Collector {
     pub(crate) fn new(endpoint: &str) -> Result<Self, Failure> {
+        let given = client::without_secrets(endpoint);
         Err(Failure::Input(format!(
-            "--otlp-endpoint {endpoint:?}: this program was built without exports; drop it, or build \
+            "--otlp-endpoint {given:?}: this program was built without exports; drop it, or build \
              one with --features otel"
         )))
     }

@@ -35,7 +35,7 @@ pub(crate) fn reader() -> Reader {
     let stdout = io::stdout();
     let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
     let asked = poll(&mut ends, Some(&Timespec::default()));
-    let is_gone = asked.is_ok() && ends[0].revents().contains(PollFlags::ERR);
+    let is_gone = asked.is_ok() && ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
     if is_gone { Reader::Gone } else { Reader::There }
 }
 

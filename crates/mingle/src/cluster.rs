@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use mingle_proto::{
     Done, Evidence, LinkKind, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via,
@@ -368,11 +368,11 @@ impl Cluster {
         self.shared.last_stats()
     }
 
-    /// Where another node answers to the name of this one, as was last found within two minutes. The one of the
-    /// two that came second is not let in by members that know both.
+    /// Where another node answers to the name of this one, as was found not long ago. The one of the two that came
+    /// second is not let in by members that know both.
     #[must_use]
     pub fn namesake(&self) -> Option<SocketAddr> {
-        self.shared.conflicts.namesake(Instant::now())
+        self.shared.conflicts.namesake()
     }
 
     /// The file of [`Builder::state`], and how it is; `None` for a node without one.

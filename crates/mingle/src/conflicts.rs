@@ -9,8 +9,8 @@ use crate::queue::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Conflicts {
     told: Mutex<BTreeMap<String, Told>>,
-    /// Who else answers to our own name, and when that was last found.
-    namesake: Mutex<Option<(SocketAddr, Instant)>>,
+    /// Where somebody else answers to our own name.
+    namesake: Mutex<Option<SocketAddr>>,
 }
 
 #[derive(Debug)]
@@ -24,19 +24,13 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Names that are told of in a minute: whoever has the key can make up any number.
 const MAX_NAMES: usize = 64;
 
-/// For so long it counts. It is found again every 30 s, or whenever views are exchanged.
-const NAMESAKE: Duration = Duration::from_secs(120);
-
 impl Conflicts {
-    /// Somebody else answers to our name.
-    pub(crate) fn note_namesake(&self, at: SocketAddr, now: Instant) {
-        *lock(&self.namesake) = Some((at, now));
+    pub(crate) fn set_namesake(&self, at: Option<SocketAddr>) {
+        *lock(&self.namesake) = at;
     }
 
-    /// Where the other one is, unless that was long ago.
-    pub(crate) fn namesake(&self, now: Instant) -> Option<SocketAddr> {
-        let (at, found) = (*lock(&self.namesake))?;
-        (now.duration_since(found) < NAMESAKE).then_some(at)
+    pub(crate) fn namesake(&self) -> Option<SocketAddr> {
+        *lock(&self.namesake)
     }
 
     /// Takes note of a conflict. Gives how many there were since the last line about this name, this

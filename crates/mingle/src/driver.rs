@@ -195,6 +195,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         recorder: record.map(start),
         remembered: launch.remembered,
         attempts: 0,
+        namesake: None,
         keeper: state.map(|plan| Keeper::start(plan, &shared)),
         node,
         clock,
@@ -229,6 +230,8 @@ struct Driver<T: Transport> {
     remembered: Vec<SocketAddr>,
     /// How often somebody who is missing was not reached.
     attempts: u64,
+    /// Who has our name too, as the handles know.
+    namesake: Option<SocketAddr>,
     keeper: Option<Keeper>,
     clock: Clock,
     transport: Arc<T>,
@@ -604,6 +607,11 @@ impl<T: Transport> Driver<T> {
 
     /// Does all that the node wants done, and tells it what came of it at once.
     fn drain(&mut self) {
+        let namesake = self.node.namesake();
+        if namesake != self.namesake {
+            self.namesake = namesake;
+            self.shared.conflicts.set_namesake(namesake);
+        }
         for _ in 0..MAX_ROUNDS {
             self.drain_outputs();
             self.send_replies();

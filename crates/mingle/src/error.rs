@@ -221,8 +221,8 @@ pub enum MetaError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaveError {
-    /// The node could not do it; after [`RequestError::LeaveUnconfirmed`] others may see this node as
-    /// failed instead of left.
+    /// The node could not do it; after [`RequestError::LeaveUnconfirmed`] and [`RequestError::NameHeld`] others may see
+    /// this node as failed instead of left.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The node does not run any more.

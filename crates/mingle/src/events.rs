@@ -27,9 +27,6 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
         }
         Event::Conflict { member, other } => {
             let (held, claimed) = (member.address().socket_addr(), other.socket_addr());
-            if *member.name() == *shared.name {
-                shared.conflicts.note_namesake(claimed, Instant::now());
-            }
             conflict(shared, at, member.name(), held, claimed);
         }
         Event::Health { score } => {

@@ -627,9 +627,9 @@ pub enum RequestError {
         /// The name.
         name: Arc<str>,
     },
-    /// A goodbye would be taken for that of the node which has our name, and which had it first.
+    /// A goodbye would be taken for that of another node, which others hold under our name.
     #[error(
-        "the node at {at} has this node's name and was there first: for its sake no goodbye was said"
+        "others hold the node at {at} under this node's name: for its sake no goodbye was said"
     )]
     NameHeld {
         /// Its address.

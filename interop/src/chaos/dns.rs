@@ -55,7 +55,7 @@ pub(super) fn moves(trial: &mut Trial) -> Result<()> {
 const BY_NAME: [&str; 2] = ["a4", "a5"];
 const MOVERS: [&str; 3] = ["a1", "a2", "a3"];
 /// A look-up that fails is repeated after 1 s, 2 s, 4 s and so on.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
 /// The 30 s until names are looked up again, and a join.
 const LIMIT: Duration = Duration::from_secs(45);
 

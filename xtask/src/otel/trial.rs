@@ -68,6 +68,8 @@ pub(super) fn run(program: &Path, collector: &Path, folder: &Path) -> Result<()>
     })?;
     second.signal("-STOP")?;
     for _ in 0..5 {
+        // An export has a turn meanwhile.
+        thread::sleep(Duration::from_millis(300));
         let began = Instant::now();
         a.metrics()?;
         ensure!(began.elapsed() < Duration::from_secs(1), "the agent waits for the collector");

@@ -122,6 +122,11 @@ pub(crate) fn trust(path: &Path) -> Result<TlsConfig, Failure> {
         .build())
 }
 
+/// A URL as it may be shown: what somebody put into it as a user, a password or a query is not.
+pub(crate) fn without_secrets(url: &str) -> &str {
+    if url.contains(['@', '?']) { "(a URL with secrets)" } else { url }
+}
+
 /// Above what the largest table of members takes.
 const MAX_ANSWER: u64 = 1 << 30;
 
@@ -284,8 +289,8 @@ impl Client {
                  the file, the certificate and its dates"
             ),
             _ if hung_up(error) => format!(
-                "something at {target} takes the connection and gives no answer over HTTP: that may be an \
-                 agent's port for gossip, or one that wants https://; see \"mingle agent\"'s first lines"
+                "something at {target} takes the connection and gives no answer over HTTP: an agent that \
+                 has just ended, its port for gossip, or one that wants https://"
             ),
             _ => format!(
                 "no agent answers at {target}: \

@@ -189,7 +189,7 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
         ["mingle", "agent"].map(OsString::from).into_iter().chain(config).collect();
     let (matches, _) = with_files(without_variables(), &line, files)?;
     plan(&matches).map_err(Failure::Input)?;
-    output::print("an agent can start with this\n")
+    output::print("an agent can start with this, where no variable says otherwise\n")
 }
 
 fn print(Settings { matches, values }: &Settings) -> Result<(), Failure> {

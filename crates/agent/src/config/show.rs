@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::file::Values;
 use super::settings;
+use crate::client;
 use crate::output::{self, escape};
 use crate::plan;
 
@@ -43,6 +44,7 @@ pub(crate) fn value(id: &str, texts: &[String]) -> String {
         [] => "-".to_owned(),
         [text] if text.is_empty() => "-".to_owned(),
         _ if id == "encrypt" => "(a key)".to_owned(),
+        [url] if id == "otlp_endpoint" => escape(client::without_secrets(url)),
         texts => escape(&texts.join(" ")),
     }
 }

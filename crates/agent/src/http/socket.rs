@@ -2,7 +2,7 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,12 +21,7 @@ impl Socket {
     pub(super) async fn bind(path: &Path) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        // Of two that find the same stale socket, one takes its place.
-        let alone = File::open(folder)?;
-        alone.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::ErrorKind::AddrInUse.into(),
-            TryLockError::Error(error) => error,
-        })?;
+        let _alone = alone(path)?;
         let found = std::fs::symlink_metadata(path);
         if found.is_ok_and(|data| data.file_type().is_socket()) {
             match UnixStream::connect(path).await {
@@ -55,6 +50,18 @@ impl Socket {
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
+    }
+}
+
+/// Of two that find the same stale socket, one takes its place. The lock is of a file beside it that stays.
+fn alone(path: &Path) -> io::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).append(true).mode(0o600).open(name)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
+        // Where a file system has no locks, there is none.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

@@ -46,8 +46,9 @@ impl Collector {
     /// Checks where to export to, and what the variables say of it. Nothing is sent.
     pub(crate) fn new(endpoint: &str) -> Result<Self, Failure> {
         let url = checked(endpoint).ok_or_else(|| {
+            let given = client::without_secrets(endpoint);
             Failure::Input(format!(
-                "--otlp-endpoint {endpoint:?} is no URL of a collector; write scheme, host and port, as \
+                "--otlp-endpoint {given:?} is no URL of a collector; write scheme, host and port, as \
                  http://127.0.0.1:4318, and secrets into {HEADERS}"
             ))
         })?;

@@ -83,7 +83,7 @@ fn summary(status: &StatusEvent, rates: Rates) -> Vec<Line<'_>> {
 
 fn draw_members(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let members = state.members();
-    let room = usize::from(area.height.saturating_sub(2));
+    let room = usize::from(area.height.saturating_sub(3));
     let first = state.scroll.min(members.len().saturating_sub(room));
     let shown = members.iter().skip(first).take(room);
     let columns = if area.width < WIDE { &COLUMNS[..4] } else { &COLUMNS[..] };
@@ -96,7 +96,7 @@ fn draw_members(frame: &mut Frame<'_>, state: &State, area: Rect) {
     };
     // Of long names the beginning is often the same on all.
     let longest = members.iter().map(|member| escape(&member.name).width()).max().unwrap_or(0);
-    let longest = longest.clamp(4, usize::from(area.width / 3));
+    let longest = longest.clamp(4, usize::from(area.width / 3).max(4));
     let widths =
         once(Constraint::Min(u16::try_from(longest).unwrap_or(u16::MAX))).chain(widths.skip(1));
     let rows = shown.map(|member| row(member, columns.len(), longest));
@@ -209,5 +209,9 @@ mod tests {
             "{narrow:?}"
         );
         assert!(has(&screen(40, 10, Duration::ZERO), "3 members"));
+        screen(8, 10, Duration::ZERO);
+        // 5 lines above, 1 below, and a third of all for what was decided: a table of one row.
+        let low = screen(80, 15, Duration::ZERO);
+        assert!(has(&low, "members 1 to 1 of 3") && has(&low, "│a "), "{low:?}");
     }
 }

@@ -119,7 +119,7 @@ fn a_name_that_somebody_has_is_told_and_taken_from_nobody() {
         is_warned(&b) && is_warned(&other)
     });
     other.signal("-TERM");
-    assert!(other.wait_for_log("no goodbye was").contains("was there first"));
+    assert!(other.wait_for_log("no goodbye was").contains("for its sake"));
     assert_eq!(other.exit_code(), Some(0));
     assert!(!a.ask(&["why", "b"]).contains("left: "));
     assert_eq!(a.state_of("b").as_deref(), Some("alive"));

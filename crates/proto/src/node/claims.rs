@@ -90,6 +90,7 @@ impl Node {
             }
             return;
         }
+        self.is_held = true;
         let local = self.members.local();
         let same = local.profile.meta() == alive.meta && local.profile.versions() == alive.versions;
         match alive.incarnation.cmp(&local.incarnation) {
@@ -445,6 +446,10 @@ impl Node {
             return;
         };
         if key == MemberKey::LOCAL {
+            if state == State::Left {
+                // It is not we who said that.
+                self.namesake = None;
+            }
             self.on_declared_dead(incarnation, cause(), via);
             return;
         }

@@ -20,7 +20,7 @@ pub(super) const MAX_INQUIRIES: usize = 256;
 /// For so long two nodes that both answer to one name are not asked again.
 const CONTESTED: Duration = Duration::from_secs(30);
 
-/// For so long somebody who has answered to our name is taken to live: he is asked again as often as
+/// For so long at least somebody who has answered to our name is taken to live: he is asked again when
 /// anybody tells us of him, in a push/pull if not before.
 const NAMESAKE: Duration = Duration::from_secs(120);
 
@@ -28,8 +28,6 @@ const NAMESAKE: Duration = Duration::from_secs(120);
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Namesake {
     pub(super) at: SocketAddr,
-    /// The incarnation that it was told of with.
-    pub(super) incarnation: Incarnation,
     answered: Instant,
 }
 
@@ -171,7 +169,13 @@ impl Node {
 
     /// Who else answers to our name, as far as is known.
     pub(super) fn living_namesake(&self) -> Option<Namesake> {
-        self.namesake.filter(|namesake| self.now.since(namesake.answered) < NAMESAKE)
+        let lasting = NAMESAKE.max(self.push_pull_interval().saturating_mul(4));
+        self.namesake.filter(|namesake| self.now.since(namesake.answered) < lasting)
+    }
+
+    /// Nobody of our name is there any more.
+    fn forget_namesake(&mut self, at: SocketAddr) {
+        self.namesake = self.namesake.filter(|namesake| namesake.at != at);
     }
 
     /// A peer's view has a member suspect or dead, whom we hold for alive. It is asked, and told, so
@@ -224,9 +228,9 @@ impl Node {
             }
             Question::Hearsay { .. } => self.members.heard(about, self.now),
             Question::Goodbye => self.on_receipt(about),
-            Question::OurName { at, incarnation, .. } => {
+            Question::OurName { at, .. } => {
                 self.contested.insert(MemberKey::LOCAL, self.now);
-                self.namesake = Some(Namesake { at, incarnation, answered: self.now });
+                self.namesake = Some(Namesake { at, answered: self.now });
                 self.conflict_with(MemberKey::LOCAL, at.into());
             }
         }
@@ -245,7 +249,8 @@ impl Node {
                 self.accuse(about, incarnation, cause, via, Duration::ZERO);
             }
             Question::Goodbye => self.on_no_receipt(),
-            Question::OurName { incarnation, via, .. } => {
+            Question::OurName { at, incarnation, via } => {
+                self.forget_namesake(at);
                 // What is said of us is of a former life; nobody lives there any more.
                 self.on_accused(incarnation, Cause::Announced, via);
             }

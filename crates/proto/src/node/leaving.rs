@@ -48,11 +48,10 @@ impl Node {
             return self.complete(request, Err(RequestError::Leaving));
         }
         let incarnation = self.local_incarnation();
-        // Incarnations begin with the time: whoever has the lower one was there first, and is whom others hold. Of two
-        // that began together nobody knows.
-        let first = self.living_namesake().filter(|namesake| namesake.incarnation <= incarnation);
-        if let Some(Namesake { at, .. }) = first {
+        // Where others hold somebody else under our name, a goodbye would be taken for his.
+        if let Some(Namesake { at, .. }) = self.living_namesake().filter(|_| !self.is_held) {
             self.leaving = Leaving::Gone;
+            self.forget_all_inquiries();
             return self.complete(request, Err(RequestError::NameHeld { at }));
         }
         let evidence = self.evidence(MemberKey::LOCAL, incarnation, Cause::Goodbye, Via::Own);

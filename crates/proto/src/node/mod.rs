@@ -95,6 +95,8 @@ pub struct Node {
     /// Members whose name two nodes answer to, and when that was found.
     contested: BTreeMap<MemberKey, Instant>,
     namesake: Option<Namesake>,
+    /// Whether anybody has shown us ourselves: who holds our name for another's does not.
+    is_held: bool,
     seq: SeqNo,
     leaving: Leaving,
     ack_payload: Vec<u8>,
@@ -169,6 +171,7 @@ impl Node {
             inquiry_seq: 0,
             contested: BTreeMap::new(),
             namesake: None,
+            is_held: false,
             seq: SeqNo(0),
             leaving: Leaving::No,
             ack_payload: Vec::new(),
