@@ -69,7 +69,7 @@ def watch_a_join(program, crowd):
         watchers = [Watcher(agent) for _ in range(WATCHERS)]
         before = agent.metric("loop_lag_max_microseconds")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as nodes:
-            took = wait("everybody has joined", 120, lambda: agent.metric("members_live") == JOINING + 1 or time.sleep(0.5))
+            took = wait("everybody has joined", 120, lambda: agent.metric("members") == JOINING + 1 or time.sleep(0.5))
             wait("all watchers know", 60, lambda: min(watcher.joined for watcher in watchers) >= JOINING)
             lag, late = agent.metric("loop_lag_max_microseconds") / 1000, lags(agent)
             nodes.stdin.close()

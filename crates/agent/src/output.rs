@@ -132,9 +132,13 @@ impl<F: Formatter> Formatter for Printable<F> {
     where
         W: ?Sized + Write,
     {
+        // Nearly always it is that.
+        if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         for character in fragment.chars() {
             if is_printable(character) {
-                write!(writer, "{character}")?;
+                writer.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
             } else {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;
