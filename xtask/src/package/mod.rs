@@ -39,7 +39,7 @@ enum Part {
 }
 
 /// Programs that it needs, and Debian's packages with them.
-const TOOLS: [(&str, &str); 11] = [
+const TOOLS: [(&str, &str); 12] = [
     ("bash", "bash"),
     ("ip", "iproute2"),
     ("lintian", "lintian"),
@@ -51,6 +51,7 @@ const TOOLS: [(&str, &str); 11] = [
     ("python3", "python3"),
     ("systemd-nspawn", "systemd-container"),
     ("tar", "tar"),
+    ("x86_64-linux-musl-gcc", "musl-tools"),
 ];
 
 /// Builds and checks all parts, or those that are wanted. What is handed to others is then in `target/package`.
