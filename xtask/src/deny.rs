@@ -32,7 +32,7 @@ fn installed(tools: &Path) -> Option<PathBuf> {
 const PROGRAM: &str = "bin/cargo-deny";
 
 fn install(tools: &Path) -> Result<PathBuf> {
-    tools::crate_installed(tools, "cargo-deny", VERSION).with_context(|| {
+    tools::crate_installed(tools, "cargo-deny", VERSION, &[]).with_context(|| {
         format!(
             "licences and sources are unchecked; install cargo-deny yourself (cargo install --locked \
              cargo-deny@{VERSION}) and run this again"

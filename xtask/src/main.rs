@@ -10,6 +10,7 @@ mod e2e;
 mod fuzz;
 mod interop;
 mod mutate;
+mod notices;
 mod otel;
 mod package;
 mod shell;
@@ -52,6 +53,8 @@ enum Command {
     Mutate(mutate::Options),
     /// Check licences, sources and banned dependencies.
     Deny,
+    /// Write the licences of what others wrote and is linked into the program; the first time it installs cargo-about.
+    Notices(notices::Options),
     /// Build the Debian package, the static binary and what is in the container image, and run each where it is meant to
     /// run; check the manifests for Kubernetes. Needs root.
     Package(package::Options),
@@ -80,6 +83,7 @@ fn perform(command: Command) -> Result<ExitCode> {
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
         Command::Mutate(options) => mutate::run(&options),
+        Command::Notices(options) => notices::run(&options),
         Command::Package(options) => package::run(&options),
         Command::Deny => deny::run(),
         Command::Fuzz(options) => fuzz::run(&options),

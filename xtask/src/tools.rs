@@ -34,20 +34,25 @@ pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A program of cargo's registry, at one version, which is installed into a folder of ours when it is not there. Without
-/// optimization: that takes a third of the time, and its runs take seconds either way.
+/// A program of cargo's registry, at one version, which is installed into a folder of ours when it is not there, with
+/// these options. Without optimization: that takes a third of the time, and its runs take seconds either way.
 ///
 /// # Errors
 ///
 /// When it can't be installed.
-pub(crate) fn crate_installed(folder: &Path, name: &str, version: &str) -> Result<PathBuf> {
+pub(crate) fn crate_installed(
+    folder: &Path,
+    name: &str,
+    version: &str,
+    options: &[&str],
+) -> Result<PathBuf> {
     let program = folder.join("bin").join(name);
     if output(Command::new(&program).arg("--version")).is_ok_and(|said| said.contains(version)) {
         return Ok(program);
     }
     println!("installing {name} {version} into {}", folder.display());
     let mut install = cargo(["install", "--locked", "--debug", "--version", version, name]);
-    install.arg("--root").arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    install.args(options).arg("--root").arg(folder).env("CARGO_PROFILE_DEV_DEBUG", "0");
     install.env_remove("CARGO_TARGET_DIR");
     shell(&mut install).with_context(|| format!("{name} {version} can't be installed"))?;
     Ok(program)

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::agent::Agent;
 use super::room::{Room, in_network_of};
 use super::{BUILD, container_file, fixed, fresh, manifests};
+use crate::notices;
 use crate::shell::{output, root, run as shell};
 
 /// Makes the folder and runs what is in it, as the file says.
@@ -22,6 +23,7 @@ pub(super) fn check() -> Result<()> {
     let text = fs::read_to_string(container_file())?;
     let image = Image::parse(&text)?;
     ensure!(text.contains(&format!("cargo {} ", BUILD.join(" "))), "it compiles another program");
+    ensure!(text.contains("cargo run --locked -p xtask -- notices /out "), "it makes no notices");
     let (folder, binary) = (fresh("image")?, fixed::built()?);
     image.lay_out(&folder, &binary)?;
     let size = output(Command::new("du").args(["--summarize", "--bytes"]).arg(&folder))?;
@@ -141,7 +143,13 @@ impl Image {
                 match (copied.is_built, source.as_str()) {
                     (true, "/out/mingle") => drop(fs::copy(binary, &to)?),
                     (true, "/out/state") => fs::create_dir(&to)?,
-                    (true, _) => bail!("{source} is not known to come from the first stage"),
+                    (true, file) => {
+                        let name =
+                            file.strip_prefix("/out/").filter(|n| notices::FILES.contains(n));
+                        let name =
+                            name.with_context(|| format!("the first stage makes no {file}"))?;
+                        fs::copy(super::folder().join(name), &to)?;
+                    }
                     (false, _) => drop(fs::copy(root().join(source), &to)?),
                 }
                 let (user, group) = copied.owner.unwrap_or((0, 0));

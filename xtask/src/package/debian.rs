@@ -12,7 +12,7 @@ use super::agent::Agent;
 use super::room::Room;
 use super::{build, folder, fresh, megabytes};
 use crate::shell::{output, root, run as shell, target_folder};
-use crate::tools;
+use crate::{notices, tools};
 
 /// Builds the package and leads it through its life.
 ///
@@ -43,7 +43,7 @@ fn packaged() -> Result<PathBuf> {
     let program = build(None)?;
     describe(&program)?;
     versions_agree()?;
-    let deb = tools::crate_installed(&target_folder().join("tools"), "cargo-deb", "3.8.0")?;
+    let deb = tools::crate_installed(&target_folder().join("tools"), "cargo-deb", "3.8.0", &[])?;
     let mut pack = Command::new(deb);
     pack.args(["--locked", "--no-build", "--profile", "dist", "--package", "mingle-agent"]);
     pack.arg("--output").arg(fresh("deb")?).current_dir(root());
@@ -52,7 +52,7 @@ fn packaged() -> Result<PathBuf> {
     Ok(found.path())
 }
 
-/// Manual pages, completions and settings, as the program itself has them, where the manifest looks for them.
+/// Manual pages, completions and settings, as the program itself has them, and the notices, where the manifest looks for them.
 fn describe(program: &Path) -> Result<()> {
     let folder = target_folder().join("dist/described");
     if folder.exists() {
@@ -72,6 +72,9 @@ fn describe(program: &Path) -> Result<()> {
         fs::write(folder.join(format!("mingle.{shell}")), say(&["completions", shell])?)?;
     }
     fs::write(folder.join("mingle.toml"), say(&["config", "init"])?)?;
+    for file in notices::FILES {
+        fs::copy(super::folder().join(file), folder.join(file))?;
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::shell::{cargo, output, root, run as shell, target_folder};
-use crate::tools;
+use crate::{notices, tools};
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ enum Part {
 }
 
 /// Programs that it needs, and Debian's packages with them.
-const TOOLS: [(&str, &str); 11] = [
+const TOOLS: [(&str, &str); 12] = [
     ("bash", "bash"),
     ("ip", "iproute2"),
     ("lintian", "lintian"),
@@ -51,6 +51,7 @@ const TOOLS: [(&str, &str); 11] = [
     ("python3", "python3"),
     ("systemd-nspawn", "systemd-container"),
     ("tar", "tar"),
+    ("x86_64-linux-musl-gcc", "musl-tools"),
 ];
 
 /// Builds and checks all parts, or those that are wanted. What is handed to others is then in `target/package`.
@@ -67,13 +68,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(user.trim() == "0", "only root can give a program another root; run this as root");
     fs::create_dir_all(folder())?;
     room::prepare()?;
-    for part in Part::value_variants() {
-        if options.only.is_empty() || options.only.contains(part) {
-            println!("== {part:?}");
-            let began = Instant::now();
-            part.run().with_context(|| format!("{part:?}"))?;
-            println!("== {part:?} passed after {:.1} s", began.elapsed().as_secs_f64());
-        }
+    let is_wanted = |part: &&Part| options.only.is_empty() || options.only.contains(part);
+    let parts: Vec<_> = Part::value_variants().iter().filter(is_wanted).collect();
+    if parts != [&Part::Manifests] {
+        notices::write(&folder())?;
+    }
+    for part in parts {
+        println!("== {part:?}");
+        let began = Instant::now();
+        part.run().with_context(|| format!("{part:?}"))?;
+        println!("== {part:?} passed after {:.1} s", began.elapsed().as_secs_f64());
     }
     Ok(())
 }
