@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,6 +68,33 @@ fn takes_settings_of_the_cluster(image: &Image, binary: &Path) -> Result<()> {
     ensure!(ready["encrypted"] == true && ready["name"] == "mingle-0", "it says {ready}");
     agent.leave("TERM")?;
     println!("it starts encrypted with the settings of the manifests, and leaves");
+    answers_other_pods(room, program, &settings)
+}
+
+/// With the patches of the folder http, the agent answers those who have the token, and the probes.
+fn answers_other_pods(mut room: Room, program: &str, settings: &Path) -> Result<()> {
+    for line in fs::read_to_string(manifests::settings().with_extension("env"))?.lines() {
+        let (name, value) = line.split_once('=').context("a variable without a value")?;
+        room = room.variable(name, value);
+    }
+    let token = output(&mut room.command([program, "keygen"]))?;
+    let file = settings.join("token");
+    fs::write(&file, &token)?;
+    // As the volume has it for fsGroup.
+    chown(&file, Some(0), Some(65532))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o440))?;
+    let words = [program, "agent", "--config", "/etc/mingle/mingle.toml", "--json"];
+    let agent = Agent::start(room.command(words)).context("the patches of the folder http")?;
+    agent.check(&room, program)?;
+    let metrics = |more: &[&str]| {
+        let curl = ["curl", "--silent", "--fail", "http://10.66.77.1:7374/metrics"];
+        output(&mut in_network_of(agent.id(), [&curl, more].concat()))
+    };
+    ensure!(metrics(&[]).is_err(), "it answers those who have no token");
+    let answer = metrics(&["--oauth2-bearer", token.trim()])?;
+    ensure!(answer.contains("mingle_members"), "/metrics has no members: {answer}");
+    agent.leave("TERM")?;
+    println!("with the patches of the folder http it answers other pods that have its token");
     Ok(())
 }
 

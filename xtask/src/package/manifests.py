@@ -1,12 +1,14 @@
-"""Checks the manifests of deploy/kubernetes: each against the schema of its kind, and all of them against each other
-and against the container file.
+"""Checks the manifests of deploy/kubernetes, as they are and with the patches of the folder http: each against the schema
+of its kind, and all of them against each other and against the container file.
 
 usage: manifests.py FOLDER CONTAINERFILE SETTINGS
 
-Writes the agent's settings, as the ConfigMap has them, to the file SETTINGS, for the agent to check. Ends with 1 and a
+Writes the agent's settings, as the ConfigMap has them, to the file SETTINGS, for the agent to check, and the variables
+that the patches add to the same with the ending "env". Ends with 1 and a
 line for each finding. Before that it breaks the manifests in several ways and ends with 1 if that is not noticed.
 """
 
+import copy
 import itertools
 import pathlib
 import re
@@ -22,7 +24,7 @@ VERSIONS = ("1.35", "1.37")
 
 def main():
     folder, container_file, settings = map(pathlib.Path, sys.argv[1:])
-    texts = {path.name: path.read_text() for path in sorted(folder.glob("*.yaml"))}
+    texts = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.yaml"))}
     image = container_file.read_text()
     findings = check(texts, image)
     findings += unnoticed(texts, image) if not findings else []
@@ -32,12 +34,34 @@ def main():
         sys.exit(1)
     documents = parse(texts)
     settings.write_text(only(documents, "ConfigMap")["data"]["mingle.toml"])
+    added = variables(patched(texts, documents)).items()
+    settings.with_suffix(".env").write_text("".join(f"{name}={value}\n" for name, value in added))
     print(f"{len(documents)} manifests fit Kubernetes {' and '.join(VERSIONS)}, and each other; {len(BROKEN)} broken ones were noticed")
 
 
 def parse(texts):
-    plain = (text for name, text in texts.items() if name != "kustomization.yaml")
+    plain = (text for name, text in texts.items() if "/" not in name and name != "kustomization.yaml")
     return [document for text in plain for document in yaml.safe_load_all(text)]
+
+
+def patched(texts, documents):
+    """The documents as the kustomization of the folder http changes them, by patches that only add to lists."""
+    documents = copy.deepcopy(documents)
+    for patch in yaml.safe_load(texts["http/kustomization.yaml"])["patches"]:
+        document = only(documents, patch["target"]["kind"])
+        for change in yaml.safe_load(texts[f"http/{patch['path']}"]):
+            *steps, end = change["path"].lstrip("/").split("/")
+            if (change["op"], end) != ("add", "-"):
+                raise ValueError(f"http/{patch['path']}: {change['op']} {change['path']} is not tried here")
+            place = document
+            for step in steps:
+                place = place[int(step) if step.isdigit() else step]
+            place.append(change["value"])
+    return documents
+
+
+def variables(documents):
+    return {v["name"]: v["value"] for v in container(documents)["env"] if "value" in v}
 
 
 def only(documents, kind):
@@ -51,16 +75,25 @@ def check(texts, image):
     """All findings, as lines of text."""
     try:
         documents = parse(texts)
-        return schemas(documents) or [
-            *listed(texts),
-            *selected(documents),
-            *connected(documents),
-            *mounted(documents, yaml.safe_load(texts["kustomization.yaml"])),
-            *settled(documents),
-            *fits_image(documents, image),
-        ]
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError) as error:
+        secrets = yaml.safe_load(texts["kustomization.yaml"])["secretGenerator"]
+        more = yaml.safe_load(texts["http/kustomization.yaml"])["secretGenerator"]
+        return (
+            list(listed(texts))
+            or fitting(documents, secrets, image)
+            or [f"http: {what}" for what in fitting(patched(texts, documents), secrets + more, image)]
+        )
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError, IndexError) as error:
         return [f"{type(error).__name__}: {error}"]
+
+
+def fitting(documents, secrets, image):
+    return schemas(documents) or [
+        *selected(documents),
+        *connected(documents),
+        *mounted(documents, secrets),
+        *settled(documents),
+        *fits_image(documents, image),
+    ]
 
 
 def schemas(documents):
@@ -78,7 +111,7 @@ def schemas(documents):
 def listed(texts):
     """What kustomize applies is what is there."""
     resources = set(yaml.safe_load(texts["kustomization.yaml"])["resources"])
-    there = set(texts) - {"kustomization.yaml"}
+    there = {name for name in texts if "/" not in name} - {"kustomization.yaml"}
     for name in sorted(resources ^ there):
         yield f"{name}: " + ("is not in kustomization.yaml" if name in there else "is not there")
 
@@ -109,7 +142,9 @@ def selectors(node, path=()):
 def connected(documents):
     """Name, ports and policy lead to the ports of the container."""
     stateful, service = only(documents, "StatefulSet")["spec"], only(documents, "Service")
-    ports = container(documents)["ports"]
+    http, ports = [], []
+    for port in container(documents)["ports"]:
+        (http if port["name"] == "http" else ports).append(port)
     open_ports = {(port["containerPort"], port["protocol"]) for port in ports}
     if stateful["podManagementPolicy"] != "Parallel":
         yield "StatefulSet: agents would wait for each other"
@@ -125,9 +160,12 @@ def connected(documents):
     for rule in (policy["ingress"][0], policy["egress"][0]):
         if {(port["port"], port["protocol"]) for port in rule["ports"]} != open_ports:
             yield "NetworkPolicy: its ports are not those of the container"
+    allowed = [(port["port"], port["protocol"]) for rule in policy["ingress"][1:] for port in rule["ports"]]
+    if allowed != [(port["containerPort"], port["protocol"]) for port in http]:
+        yield "NetworkPolicy: what it allows beside gossip is not HTTP"
 
 
-def mounted(documents, kustomization):
+def mounted(documents, secrets):
     """Each mount has its volume, and each volume its source."""
     spec = only(documents, "StatefulSet")["spec"]
     volumes = {volume["name"] for volume in spec["template"]["spec"]["volumes"]}
@@ -137,7 +175,7 @@ def mounted(documents, kustomization):
         yield f"StatefulSet: volumes and mounts differ: {', '.join(sorted(volumes ^ mounts))}"
     configuration = only(documents, "ConfigMap")
     known = {("configMap", configuration["metadata"]["name"], key) for key in configuration["data"]}
-    for secret in kustomization["secretGenerator"]:
+    for secret in secrets:
         known |= {("secret", secret["name"], file) for file in secret["files"]}
     for kind, name, key, _ in sources(documents):
         if (kind, name, key) not in known:
@@ -165,12 +203,15 @@ def settled(documents):
     for key, value in wanted.items():
         if settings[key] != value:
             yield f"ConfigMap: {key} is {settings[key]!r}, and should be {value!r}"
-    for file in (settings["keyring_file"], agent["args"][agent["args"].index("--config") + 1]):
+    added = variables(documents)
+    token = [added[name] for name in ("MINGLE_HTTP_TOKEN_FILE",) if name in added]
+    for file in (settings["keyring_file"], agent["args"][agent["args"].index("--config") + 1], *token):
         if file not in files:
             yield f"StatefulSet: {file} is not mounted"
-    port = int(settings["bind"].rsplit(":", 1)[1])
-    if any(opened["containerPort"] != port for opened in agent["ports"]):
-        yield f"ConfigMap: the agent binds port {port}, which is not the container's"
+    for opened in agent["ports"]:
+        bound = added["MINGLE_HTTP"] if opened["name"] == "http" else settings["bind"]
+        if not bound.endswith(f":{opened['containerPort']}"):
+            yield f"StatefulSet: {opened['name']} is not the port of {bound}, where the agent listens"
 
 
 def fits_image(documents, image):
@@ -210,6 +251,14 @@ BROKEN = [
     ("configmap.yaml", 'retry_join = ["mingle"]', 'retry_join = ["serf"]'),
     ("configmap.yaml", "/etc/mingle/keys.json", "/etc/keys.json"),
     ("configmap.yaml", 'state = "', 'state = '),
+    ("http/statefulset.yaml", "containers/0/env/-", "containers/1/env/-"),
+    ("http/statefulset.yaml", "containerPort: 7374", "containerPort: 7375"),
+    ("http/statefulset.yaml", "containerPort:", "containerport:"),
+    ("http/statefulset.yaml", "value: /etc/mingle/token", "value: /etc/token"),
+    ("http/statefulset.yaml", "name: mingle-token", "name: token"),
+    ("http/networkpolicy.yaml", "port: 7374", "port: 7375"),
+    ("http/networkpolicy.yaml", "namespaceSelector", "namespaces"),
+    ("http/kustomization.yaml", "path: networkpolicy.yaml", "path: policy.yaml"),
 ]
 
 

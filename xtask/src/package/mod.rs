@@ -39,8 +39,9 @@ enum Part {
 }
 
 /// Programs that it needs, and Debian's packages with them.
-const TOOLS: [(&str, &str); 12] = [
+const TOOLS: [(&str, &str); 13] = [
     ("bash", "bash"),
+    ("curl", "curl"),
     ("ip", "iproute2"),
     ("lintian", "lintian"),
     ("mmdebstrap", "mmdebstrap"),

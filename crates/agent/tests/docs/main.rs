@@ -78,6 +78,16 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "builds another agent; `cargo xtask otel` does so, and has a collector",
     ),
     ("docs/operating.md", "cd deploy/kubernetes", "needs a cluster of Kubernetes"),
+    (
+        "docs/operating.md",
+        "(umask 077 && mingle keygen > token) && chown 65532 token",
+        "needs a container engine; `cargo xtask package` asks an agent with these variables",
+    ),
+    (
+        "docs/operating.md",
+        "cd deploy/kubernetes/http",
+        "needs a cluster of Kubernetes; `cargo xtask package` asks an agent with its variables",
+    ),
 ];
 
 #[test]
