@@ -2,7 +2,7 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ impl Socket {
     pub(super) async fn bind(path: &Path) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        let _alone = alone(path)?;
+        let _alone = alone(folder).await;
         let found = std::fs::symlink_metadata(path);
         if found.is_ok_and(|data| data.file_type().is_socket()) {
             match UnixStream::connect(path).await {
@@ -53,16 +53,18 @@ impl Socket {
     }
 }
 
-/// Of two that find the same stale socket, one takes its place. The lock is of a file beside it that stays.
-fn alone(path: &Path) -> io::Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options().create(true).append(true).mode(0o600).open(name)?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
-        // Where a file system has no locks, there is none.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+/// Of two that find the same stale socket, one takes its place: the other waits until it listens. Whoever can't
+/// have the lock goes on without it.
+async fn alone(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    for _ in 0..100 {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(TryLockError::Error(_)) => return None,
+        }
     }
+    None
 }
 
 /// Before the next attempt to take a connection, when one could not be taken.

@@ -12,7 +12,10 @@ fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
 fn an_agent_starts_with_what_a_file_says() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "mingle.toml", "label = \"blue\"\n[tags]\nrole = \"web\"\n");
-    assert_eq!(run_fine(&["config", "check", &file]), "an agent can start with this\n");
+    assert_eq!(
+        run_fine(&["config", "check", &file]),
+        "an agent can start with this, where no variable says otherwise\n"
+    );
     let agent = Agent::start("a", &["--config", &file]);
     assert_eq!(agent.ask(&["tags"]), "role=web\n");
     assert!(agent.ask(&["info"]).contains("label       blue\n"));
