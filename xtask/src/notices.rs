@@ -20,14 +20,14 @@ pub(crate) struct Options {
     folder: PathBuf,
 }
 
-/// The files that [`write`] makes.
+/// The files that [`write()`] makes.
 pub(crate) const FILES: [&str; 2] = ["THIRD-PARTY.gz", "rust-library.html.gz"];
 
 /// Writes the notices into the folder that is wanted.
 ///
 /// # Errors
 ///
-/// As of [`write`].
+/// As of [`write()`].
 pub(crate) fn run(options: &Options) -> Result<()> {
     write(&options.folder)
 }
