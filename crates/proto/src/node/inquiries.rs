@@ -169,8 +169,11 @@ impl Node {
 
     /// Who else answers to our name, as far as is known.
     pub(super) fn living_namesake(&self) -> Option<Namesake> {
-        let lasting = NAMESAKE.max(self.push_pull_interval().saturating_mul(4));
-        self.namesake.filter(|namesake| self.now.since(namesake.answered) < lasting)
+        // Asked after each packet: nothing is computed where there is none.
+        self.namesake.filter(|namesake| {
+            let lasting = NAMESAKE.max(self.push_pull_interval().saturating_mul(4));
+            self.now.since(namesake.answered) < lasting
+        })
     }
 
     /// Nobody of our name is there any more.
