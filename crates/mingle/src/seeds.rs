@@ -62,7 +62,7 @@ async fn keep(
         let texts = given.borrow_and_update().clone();
         found.retain(|text, _| texts.contains(text));
         let retry = interval.min(FIRST_RETRY * (1 << failures.min(16)));
-        let (mut pause, mut failed) = (interval, false);
+        let mut failed = false;
         for text in &texts {
             match look_up(text, default_port).await {
                 Ok(addresses) => {
@@ -70,16 +70,16 @@ async fn keep(
                 }
                 // What it stood for before still counts. Told the first, second, fourth, ... time.
                 Err(error) => {
-                    pause = retry;
+                    failed = true;
                     if (failures + 1).is_power_of_two() {
-                        warn!(seed = ?text, %error, again_in = ?pause, "a seed can't be looked up");
+                        warn!(seed = ?text, %error, again_in = ?retry, "a seed can't be looked up");
                     } else {
                         debug!(seed = ?text, %error, "a seed can't be looked up");
                     }
-                    failed = true;
                 }
             }
         }
+        let pause = if failed { retry } else { interval };
         failures = if failed { failures.saturating_add(1) } else { 0 };
         let now: BTreeSet<SocketAddr> = found.values().flatten().copied().collect();
         let add: Vec<_> = now.difference(&told).copied().collect();
