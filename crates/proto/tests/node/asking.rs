@@ -125,6 +125,38 @@ fn two_living_nodes_of_one_name_are_a_conflict_for_both_and_the_first_stays() {
     assert!([0, 2].iter().all(|&viewer| world.state(viewer, 1) == Some(State::Left)));
 }
 
+/// A twin of node 1 at address 9, of which node 1 knows; `then` is what it hears 40 s after the twin has gone. Gives
+/// whether it knows of the twin still.
+fn knows_its_twin_after(then: Message<'_>) -> bool {
+    let config = Config::lan();
+    let mut world = World::joined(3, &config);
+    let local = Local { incarnation: incarnation(9), ..Local::new("n1", address(9).into()) };
+    let twin = world.add(&config, local);
+    world.join(twin, 0);
+    world.run(10 * SECOND);
+    assert_eq!(world.nodes[1].namesake(), Some(address(9)));
+    world.up[twin] = false;
+    world.run(40 * SECOND);
+    world.inject(1, address(0), &encoded(then));
+    world.run(2 * SECOND);
+    world.nodes[1].namesake().is_some()
+}
+
+#[test]
+fn a_namesake_that_does_not_answer_or_says_goodbye_is_none_any_more() {
+    let of_twin = Alive {
+        incarnation: incarnation(9),
+        node: "n1",
+        address: address(9).into(),
+        meta: &[],
+        versions: World::joined(1, &Config::lan()).nodes[0].local().versions(),
+    };
+    assert!(!knows_its_twin_after(Message::Alive(of_twin)));
+    let goodbye = |node| Message::Dead(Dead { incarnation: incarnation(9), node, from: node });
+    assert!(!knows_its_twin_after(goodbye("n1")));
+    assert!(knows_its_twin_after(goodbye("n2")));
+}
+
 #[test]
 fn who_has_our_name_and_is_alone_is_neither_joined_nor_taken_for_ourselves() {
     let config = Config::lan();
