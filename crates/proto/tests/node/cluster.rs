@@ -65,6 +65,15 @@ fn joining_oneself_is_no_join() {
 }
 
 #[test]
+fn joining_oneself_is_no_join_among_others_either() {
+    let mut world = World::joined(3, &Config::lan());
+    world.join(0, 0);
+    world.run(SECOND);
+    let expected = Err(RequestError::Ourselves { to: address(0) });
+    assert_eq!(results(&world, 0).last(), Some(&expected));
+}
+
+#[test]
 fn a_crash_is_suspected_spread_and_only_then_a_death() {
     let mut world = World::joined(5, &Config::lan());
     world.up[4] = false;
