@@ -1,16 +1,13 @@
-use std::convert::Infallible;
-
-use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::Query;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use clap::ValueEnum;
 use futures_util::stream;
 
 use super::members::bad_request;
 use super::openapi::Refusals;
 use super::problem::Refusal;
-use super::{Agent, Pairs};
+use super::{Agent, Pairs, events};
 use crate::agent::filter;
 use crate::cli::LogLevel;
 use crate::logs::MAX_FOLLOWERS;
@@ -31,7 +28,7 @@ use crate::logs::MAX_FOLLOWERS;
     )
 )]
 pub(super) async fn follow(
-    State(running): Agent,
+    running: Agent,
     headers: HeaderMap,
     query: Pairs,
 ) -> Result<Response, Refusal> {
@@ -40,16 +37,9 @@ pub(super) async fn follow(
         let detail = format!("{MAX_FOLLOWERS} follow the log already; end one of them");
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let following = (follower, running, given.map(str::to_owned));
-    let events = stream::unfold(following, async |(mut follower, running, given)| {
-        let event = follower.next().await?;
-        // As of GET /v1/watch.
-        let event = running.access.admits(given.as_deref()).then_some(event)?;
-        Some((Ok::<_, Infallible>(event), (follower, running, given)))
-    });
-    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    Ok(([kind], Body::from_stream(events)).into_response())
+    let events =
+        stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)));
+    Ok(events::answer(running, &headers, events))
 }
 
 fn level(query: Pairs) -> Result<LogLevel, Refusal> {

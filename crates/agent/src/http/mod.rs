@@ -2,6 +2,7 @@
 
 mod body;
 mod connections;
+mod events;
 mod guard;
 mod health;
 mod logs;
