@@ -1,6 +1,7 @@
 //! `cargo xtask api`: thousands of requests that the agent's own document calls right or wrong.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,7 @@ fn inside(program: &Path, options: &Options) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let keyring = folder.join("keys.json");
     std::fs::write(&keyring, "[\"AAAAAAAAAAAAAAAAAAAAAA==\"]")?;
+    std::fs::set_permissions(&keyring, std::fs::Permissions::from_mode(0o600))?;
     let keys = ["--keyring-file", keyring.to_str().context("a path that is no UTF-8")?];
     let asked = Agent::start(program, &[&["--name", "a", "--http", HTTP], &keys[..]].concat())?;
     let seed = ["--retry-join", "127.0.0.1:7946", "--encrypt", "AAAAAAAAAAAAAAAAAAAAAA=="];

@@ -39,16 +39,22 @@ fn page(command: clap::Command) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
+/// What was compiled, as packages say it; a compiler that was not told does not know.
+const COMMIT: Option<&str> = option_env!("MINGLE_COMMIT");
+
 /// `mingle version`
 pub(crate) fn version(args: &VersionArgs) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     let Delegate { min, max, .. } = Delegate::SERF;
     if args.json {
         let serf = serde_json::json!({ "min": min, "max": max });
-        let version = serde_json::json!({ "version": version, "serf_protocol": serf });
+        let version =
+            serde_json::json!({ "version": version, "commit": COMMIT, "serf_protocol": serf });
         return output::print(&output::json_line(&version));
     }
+    let commit = COMMIT.filter(|commit| !commit.is_empty());
+    let commit = commit.map(|commit| format!(" ({commit})")).unwrap_or_default();
     output::print(&format!(
-        "mingle {version}\nspeaks memberlist's protocol, and states Serf's versions {min} to {max}\n"
+        "mingle {version}{commit}\nspeaks memberlist's protocol, and states Serf's versions {min} to {max}\n"
     ))
 }

@@ -224,10 +224,10 @@ fn shown(path: &Path) -> String {
 }
 
 /// The content of a file that others must not be able to read.
-fn secret(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn secret(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: std::io::Error| {
-        let (name, kind) = (shown(path), error.kind());
-        Failure::Input(format!("the {what} file {name} can't be read: {kind}; check its path"))
+        let (name, reason) = (shown(path), output::reason(&error));
+        Failure::Input(format!("the {what} file {name} can't be read: {reason}; check its path"))
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     if is_open_to_all(&file.metadata().map_err(unreadable)?) {

@@ -241,8 +241,10 @@ async fn listen(plan: &Plan) -> Result<Connections, Failure> {
                 "another agent answers at {place}; choose another path with --http"
             )),
             (kind, _) => {
-                let sentence =
-                    format!("can't listen on {place}: {kind}; choose another address with --http");
+                let reason = output::reason(&error);
+                let sentence = format!(
+                    "can't listen on {place}: {reason}; choose another address with --http"
+                );
                 // It may only be late.
                 let late = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::StorageFull];
                 if late.contains(&kind) { Failure::No(sentence) } else { Failure::Input(sentence) }

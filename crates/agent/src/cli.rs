@@ -273,8 +273,8 @@ pub(crate) struct AgentArgs {
 /// How an agent answers HTTP.
 #[derive(Args)]
 pub(crate) struct HttpArgs {
-    /// Where to answer HTTP: IP:PORT, or unix:PATH for a socket that only this user may open; beyond
-    /// the loopback it needs a token and TLS [default: 127.0.0.1:7374]
+    /// Where to answer HTTP: IP:PORT, :PORT for every address, or unix:PATH for a socket that only this
+    /// user may open; beyond the loopback it needs a token and TLS [default: 127.0.0.1:7374]
     #[arg(long, value_name = "ADDR", env = endpoint::VARIABLE)]
     pub(crate) http: Option<String>,
     /// Answer only those who have the token in this file: one line of 16 to 256 characters, which
@@ -472,6 +472,9 @@ pub(crate) struct MembersArgs {
     /// Print the array that the API gives; with --watch a line for each event
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print nothing; the exit code is 0 when some member is asked for, and 1 when none is
+    #[arg(long, conflicts_with_all = ["watch", "json"])]
+    pub(crate) quiet: bool,
 }
 
 /// What members are sorted by; among equals it is the name.
@@ -718,7 +721,7 @@ pub(crate) struct WhyArgs {
 #[command(after_help = "\
 Examples:
   mingle keygen
-  echo \"[\\\"$(mingle keygen)\\\"]\" > keys.json")]
+  mingle keygen --keyring-file keys.json")]
 pub(crate) struct KeygenArgs {
     /// Bytes of the key: AES-128, AES-192 or AES-256
     #[arg(long, default_value_t = 32, value_parser = key_length)]
@@ -726,6 +729,9 @@ pub(crate) struct KeygenArgs {
     /// Print an object with the key
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print nothing of the key, and make a keyring file with it that only this user may read
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(crate) keyring_file: Option<PathBuf>,
 }
 
 fn key_length(text: &str) -> Result<u8, String> {

@@ -109,12 +109,14 @@ pub(crate) fn keys(command: KeysCommand) -> Result<(), Failure> {
     if args.json {
         return output::print(&output::json(&view));
     }
-    let text = keys_text(&view);
-    output::print(&if request.is_some() && view.file.is_none() {
-        text + "without a keyring file this lasts until the agent ends\n"
-    } else {
-        text
-    })
+    let mut text = keys_text(&view);
+    if matches!(request, Some(KeysRequest::Use(_))) {
+        text += "members that do not have this key can't read what the agent sends from now on\n";
+    }
+    if request.is_some() && view.file.is_none() {
+        text += "without a keyring file this lasts until the agent ends\n";
+    }
+    output::print(&text)
 }
 
 /// What stands for a key on a command line.

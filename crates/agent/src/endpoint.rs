@@ -1,7 +1,7 @@
 //! Where an agent answers HTTP, as the agent and those who ask it spell that.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -44,8 +44,8 @@ impl Place {
     }
 }
 
-/// Takes `IP:port`, `[v6]:port`, `localhost:port`, the same without the port or after `http://`, and
-/// `unix:PATH`.
+/// Takes `IP:port`, `[v6]:port`, `localhost:port`, the same without the port or after `http://`, `:port`
+/// for every address, and `unix:PATH`.
 impl FromStr for Place {
     type Err = Failure;
 
@@ -106,6 +106,10 @@ impl Target {
         }
         match given.parse()? {
             Place::Socket(path) => Ok(Self::Socket(path)),
+            // Every address of a machine is no address to ask, but that of this one is among them.
+            place @ Place::Address(address) if address.ip().is_unspecified() => {
+                Ok(Self::Url(format!("http://{}", place.on_loopback())))
+            }
             place @ Place::Address(address) => {
                 if !place.is_local() && plaintext == Plaintext::Here {
                     return Err(Failure::Input(format!(
@@ -145,6 +149,9 @@ fn address(text: &str) -> Option<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }
+    if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        return Some((Ipv6Addr::UNSPECIFIED, port).into());
+    }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return Some((ip, DEFAULT_PORT).into());
@@ -177,7 +184,10 @@ mod tests {
             ("localhost", Some("127.0.0.1:7374")),
             ("http://localhost:80", Some("127.0.0.1:80")),
             ("0.0.0.0:80", Some("0.0.0.0:80")),
+            (":80", Some("[::]:80")),
             ("unix:/run/mingle.sock", Some("unix:/run/mingle.sock")),
+            (":", None),
+            (":http", None),
             ("localhost.example.org:80", None),
             ("example.org:80", None),
             ("https://127.0.0.1:80", None),
@@ -195,6 +205,8 @@ mod tests {
     fn plain_text_stays_on_this_machine_unless_it_is_asked_for() {
         let table = [
             ("127.0.0.1:80", Some("http://127.0.0.1:80")),
+            (":80", Some("http://127.0.0.1:80")),
+            ("0.0.0.0:80", Some("http://127.0.0.1:80")),
             ("unix:a.sock", Some("unix:a.sock")),
             ("https://example.org", Some("https://example.org:7374")),
             ("https://10.0.0.7:1/", Some("https://10.0.0.7:1")),

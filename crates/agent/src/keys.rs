@@ -1,4 +1,4 @@
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -6,8 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mingle::{Key, Keyring};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use tracing::info;
 
+use crate::access;
 use crate::agent::Running;
 use crate::api::{KeyView, KeysRequest, KeysView};
 use crate::cli::KeygenArgs;
@@ -27,18 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Keyring, Failure> {
 pub(crate) fn read(path: &Path) -> Result<Keyring, Failure> {
     let name = output::escape(&path.display().to_string());
     let refuse = |reason: String| Failure::Input(format!("the keyring file {name} {reason}"));
-    let text = read_bounded(path)
-        .map_err(|error| refuse(format!("can't be read: {}; check its path", error.kind())))?;
-    keyring(&text).map_err(refuse)
-}
-
-/// Far above 64 keys.
-const MAX_KEYRING_FILE: u64 = 64 * 1024;
-
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(MAX_KEYRING_FILE).read_to_end(&mut text)?;
-    Ok(text)
+    keyring(&access::secret("keyring", path)?).map_err(refuse)
 }
 
 fn keyring(text: &[u8]) -> Result<Keyring, String> {
@@ -145,25 +136,34 @@ fn replace(path: &Path, held: &Keyring, text: &str) -> Result<(), Failure> {
     write(&path, text).map_err(|error| {
         Failure::No(format!(
             "the keyring file {name} can't be written: {}; let the agent write in its folder",
-            error.kind()
+            output::reason(&error)
         ))
     })
 }
 
 /// Brings a text to the disk whole, beside the old file and then in its place.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    let file = beside(path, text)?;
     if let Ok(old) = std::fs::metadata(path) {
         file.as_file().set_permissions(old.permissions())?;
     }
-    file.as_file().sync_all()?;
     file.persist(path)?;
     #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
+    std::fs::File::open(folder(path))?.sync_all()?;
     Ok(())
+}
+
+/// A file with a text that only its owner may read, in the folder of another one.
+fn beside(path: &Path, text: &str) -> std::io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new_in(folder(path))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// As a keyring file has them.
@@ -172,7 +172,6 @@ fn spell(ring: &Keyring) -> String {
     output::json(&keys)
 }
 
-/// What is safe to show of a key.
 /// The name of a key that is safe to show.
 pub(crate) fn fingerprint(key: &Key) -> String {
     format!("{:08x}", key.fingerprint())
@@ -198,10 +197,22 @@ pub(crate) fn generate(args: &KeygenArgs) -> Result<(), Failure> {
         Failure::No("the operating system gives no random numbers, which a key needs".to_owned())
     })?;
     let key = STANDARD.encode(bytes);
+    if let Some(path) = &args.keyring_file {
+        return make(path, &key);
+    }
     if args.json {
         return output::print(&output::json_line(&serde_json::json!({ "key": key })));
     }
     output::print(&(key + "\n"))
+}
+
+/// Makes a keyring file that only its owner may read.
+fn make(path: &Path, key: &str) -> Result<(), Failure> {
+    let name = output::escape(&path.display().to_string());
+    let made = beside(path, &output::json(&[key]))
+        .and_then(|file| Ok(file.persist_noclobber(path).map(|_| ())?));
+    made.map_err(|error| output::not_made(&name, &error))?;
+    output::print(&format!("{name} has one new key: give it to all members\n"))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn run(Parsed { cli, settings }: Parsed, line: Vec<OsString>) -> Result<ExitCode
         Command::Agent(args) => return agent::run(&args, Source::new(line, settings)),
         Command::Config(command) => config::run(&command, settings.as_ref())?,
         Command::Demo(args) => return demo::run(&args),
-        Command::Members(args) => members::members(&args)?,
+        Command::Members(args) => return members::members(&args),
         Command::Top(args) => top::top(&args)?,
         Command::Monitor(args) => monitor::monitor(&args)?,
         Command::Join(args) => commands::join(args)?,

@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use crate::api::MemberView;
 use crate::cli::{MembersArgs, SortBy};
@@ -11,20 +12,29 @@ use crate::output::{self, Reader, escape};
 use crate::selection::Selection;
 
 /// `mingle members`
-pub(crate) fn members(args: &MembersArgs) -> Result<(), Failure> {
+pub(crate) fn members(args: &MembersArgs) -> Result<ExitCode, Failure> {
     let pairs = pairs(args);
     let selection = Selection::new(pairs.iter().copied()).map_err(Failure::Input)?;
     let client = Client::new(&args.agent, AT_ONCE)?;
     if args.watch {
-        return watch(&client, args, &selection);
+        return watch(&client, args, &selection).map(|()| ExitCode::SUCCESS);
     }
-    let mut members: Vec<MemberView> = client.get_with("/v1/members", &pairs)?;
+    let text = client.members(&pairs)?;
+    if args.json && args.sort == SortBy::Name && output::is_plain(&text) {
+        return output::print(&text).map(|()| ExitCode::SUCCESS);
+    }
+    let stranger = |_| client.stranger();
+    let mut members: Vec<MemberView> = serde_json::from_str(&text).map_err(stranger)?;
+    if args.quiet {
+        return Ok(ExitCode::from(u8::from(members.is_empty())));
+    }
     members.sort_by(|one, other| compare(args.sort, one, other));
     output::print(&if args.json {
         output::json(&members)
     } else {
         table(&members, args, &columns(&members, args))
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What is asked for, as the interface takes it.
@@ -60,9 +70,11 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
                 if args.json {
                     output::json_line(&serde_json::json!({ "change": change }))
                 } else {
-                    let row = row(&change.member, args);
-                    let text = output::row(&row, widths.as_deref().unwrap_or_default());
-                    format!("{text}  {}\n", output::printable(&change.decision.text))
+                    let row = output::row(
+                        &row(&change.member, args),
+                        widths.as_deref().unwrap_or_default(),
+                    );
+                    with_reason(&row, &output::printable(&change.decision.text), output::columns())
                 }
             }
             Happening::Gap(gap) => {
@@ -86,6 +98,13 @@ fn watch(client: &Client, args: &MembersArgs, selection: &Selection) -> Result<(
         }
     }
     Err(client.lost())
+}
+
+/// A change and why: beside it, or below it where that takes more columns than the terminal has.
+fn with_reason(row: &str, reason: &str, columns: Option<usize>) -> String {
+    let line = format!("{row}  {reason}\n");
+    let is_short = columns.is_none_or(|columns| output::width(line.trim_end()) <= columns);
+    if is_short { line } else { format!("{row}\n    {reason}\n") }
 }
 
 /// How two members stand to each other when they are sorted.
@@ -114,10 +133,13 @@ fn rank(member: &MemberView) -> u8 {
 
 const HEADER: [&str; 6] = ["NAME", "ADDRESS", "STATE", "TAGS", "SINCE", "RTT"];
 const WIDE: [&str; 2] = ["INCARNATION", "DEGRADED SINCE"];
+/// What stands beside changes.
+const REASON: &str = "WHY";
 
 fn header(args: &MembersArgs) -> Vec<String> {
     let wide = WIDE.iter().take(if args.wide { WIDE.len() } else { 0 });
-    HEADER.iter().chain(wide).map(|title| (*title).to_owned()).collect()
+    let reason = args.watch.then_some(&REASON);
+    HEADER.iter().chain(wide).chain(reason).map(|title| (*title).to_owned()).collect()
 }
 
 fn row(member: &MemberView, args: &MembersArgs) -> Vec<String> {
@@ -252,6 +274,15 @@ mod tests {
         let member = MemberView { degraded: None, ..hostile() };
         assert_eq!(link(&member), "0.250 ms");
         assert_eq!(link(&MemberView { rtt_ms: None, ..member }), "-");
+    }
+
+    #[test]
+    fn a_reason_that_is_too_long_for_the_terminal_stands_below() {
+        assert_eq!(with_reason("a  alive", "joined", None), "a  alive  joined\n");
+        assert_eq!(with_reason("a  alive", "joined", Some(16)), "a  alive  joined\n");
+        assert_eq!(with_reason("a  alive", "joined", Some(15)), "a  alive\n    joined\n");
+        let watched = shown(&[hostile()], "mingle members --watch");
+        assert!(watched.lines().next().unwrap().ends_with("  WHY"), "{watched}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -49,6 +49,24 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 
+/// Why the system refused something, in words.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
+/// What to say when a new file could not be made.
+pub(crate) fn not_made(name: &str, error: &io::Error) -> Failure {
+    Failure::Input(match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{name} is there already; choose another place, or remove it")
+        }
+        _ => format!("can't write {name}: {}; choose another place", reason(error)),
+    })
+}
+
 /// Text of a peer as it may stand in a terminal: what is not printable, and the backslash, appears
 /// as in Rust literals.
 pub(crate) fn escape(text: &str) -> String {
@@ -76,6 +94,14 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
+/// Whether a text is of printable ASCII and line breaks alone, so that it may stand anywhere.
+pub(crate) fn is_plain(text: &str) -> bool {
+    // Without a way out within a piece, the compiler looks at many bytes at once.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    let all = |piece: &[u8]| piece.iter().fold(true, |all, byte| all & is_plain(*byte));
+    text.as_bytes().chunks(1024).all(all)
+}
+
 /// Whether a character shows itself, and does nothing to the terminal or to the text around it.
 fn is_printable(character: char) -> bool {
     matches!(character, '\\' | '"' | '\'') || character.escape_debug().len() == 1
@@ -92,7 +118,7 @@ pub(crate) fn json_line(value: &impl Serialize) -> String {
 }
 
 fn serialize(value: &impl Serialize, formatter: impl Formatter) -> String {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(256);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
     value
         .serialize(&mut serializer)
@@ -179,8 +205,15 @@ pub(crate) fn row(cells: &[String], widths: &[usize]) -> String {
     line
 }
 
-fn width(cell: &str) -> usize {
-    unicode_width::UnicodeWidthStr::width(cell)
+/// How many columns a text takes.
+pub(crate) fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// How many columns the terminal has that stdout is, if it is one.
+pub(crate) fn columns() -> Option<usize> {
+    let (columns, _) = io::stdout().is_terminal().then(ratatui::crossterm::terminal::size)?.ok()?;
+    Some(columns.into())
 }
 
 /// A moment as RFC 3339 spells it, in UTC and to the second.

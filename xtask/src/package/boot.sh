@@ -8,7 +8,7 @@ set -ex -o pipefail
 is() { test "$(systemctl show mingle --property "$1" --value)" = "$2"; }
 
 # As docs/operating.md says it: systemd gives the folder to the agent's user.
-(umask 077 && mkdir /var/lib/mingle && echo "[\"$(mingle keygen)\"]" > /var/lib/mingle/keys.json)
+(umask 077 && mkdir /var/lib/mingle) && mingle keygen --keyring-file /var/lib/mingle/keys.json
 echo 'keyring_file = "/var/lib/mingle/keys.json"' >> /etc/mingle/mingle.toml
 systemctl enable --now mingle
 is ActiveState active

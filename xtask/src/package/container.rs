@@ -60,7 +60,7 @@ fn takes_settings_of_the_cluster(image: &Image, binary: &Path) -> Result<()> {
     let room = Room::locked(&folder, &image.user, "/var/lib/mingle");
     let room = room.variable("MINGLE_NAME", "mingle-0").variable("MINGLE_ADVERTISE", "10.66.77.1");
     let key = output(&mut room.command([program, "keygen"]))?;
-    fs::write(settings.join("keys.json"), format!("[\"{}\"]\n", key.trim()))?;
+    mount_secret(&settings.join("keys.json"), &format!("[\"{}\"]\n", key.trim()))?;
     let words = [program, "agent", "--config", "/etc/mingle/mingle.toml", "--json"];
     let agent = Agent::start(room.command(words)).context("the settings of the ConfigMap")?;
     agent.check(&room, program)?;
@@ -78,11 +78,7 @@ fn answers_other_pods(mut room: Room, program: &str, settings: &Path) -> Result<
         room = room.variable(name, value);
     }
     let token = output(&mut room.command([program, "keygen"]))?;
-    let file = settings.join("token");
-    fs::write(&file, &token)?;
-    // As the volume has it for fsGroup.
-    chown(&file, Some(0), Some(65532))?;
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o440))?;
+    mount_secret(&settings.join("token"), &token)?;
     let words = [program, "agent", "--config", "/etc/mingle/mingle.toml", "--json"];
     let agent = Agent::start(room.command(words)).context("the patches of the folder http")?;
     agent.check(&room, program)?;
@@ -96,6 +92,13 @@ fn answers_other_pods(mut room: Room, program: &str, settings: &Path) -> Result<
     agent.leave("TERM")?;
     println!("with the patches of the folder http it answers other pods that have its token");
     Ok(())
+}
+
+/// A file as the volume of a Secret has it for `fsGroup`.
+fn mount_secret(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text)?;
+    chown(file, Some(0), Some(65532))?;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o440))?)
 }
 
 /// All ports that somebody listens on in an agent's network, as `7946/tcp`.

@@ -152,8 +152,8 @@ fn install(room: &Room, package: &Path) -> Result<()> {
 fn works(room: &Room) -> Result<()> {
     shell(&mut room.command(["dpkg", "--verify", "mingle"]))?;
     let version = output(&mut room.command(["mingle", "version"]))?;
-    let wanted = concat!("mingle ", env!("CARGO_PKG_VERSION"), "\n");
-    ensure!(version.starts_with(wanted), "`mingle version` says {version:?}");
+    let wanted = format!("mingle {} ({})\n", env!("CARGO_PKG_VERSION"), super::commit()?);
+    ensure!(version.starts_with(&wanted), "`mingle version` says {version:?}");
     shell(&mut room.command(["mingle", "config", "check", SETTINGS]))?;
     shell(&mut room.command(["bash", "-n", "/usr/share/bash-completion/completions/mingle"]))?;
     let unit = fs::read_to_string(room.root().join("usr/lib/systemd/system/mingle.service"))?;

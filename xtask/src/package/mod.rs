@@ -110,9 +110,17 @@ const BUILD: [&str; 6] = ["build", "--locked", "--profile", "dist", "-p", "mingl
 /// Compiles the agent, for the machine's own target where none is named.
 fn build(target: Option<&str>) -> Result<PathBuf> {
     let mut build = cargo(BUILD);
+    build.env("MINGLE_COMMIT", commit()?);
     build.args(target.map(|target| ["--target", target]).into_iter().flatten());
     shell(&mut build)?;
     Ok(target_folder().join(target.unwrap_or_default()).join("dist/mingle"))
+}
+
+/// What is compiled; `+` after it where something was changed since.
+fn commit() -> Result<String> {
+    let mut describe = Command::new("git");
+    describe.args(["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]);
+    Ok(output(describe.current_dir(root()))?.trim().to_owned())
 }
 
 /// An empty folder of this name, whatever was there.

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::{self, crypto::ring};
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -127,6 +127,15 @@ pub(crate) fn without_secrets(url: &str) -> &str {
     if url.contains(['@', '?']) { "(a URL with secrets)" } else { url }
 }
 
+/// What a member has at the least.
+#[derive(Deserialize)]
+struct MemberLike {
+    #[serde(rename = "name")]
+    _name: IgnoredAny,
+    #[serde(rename = "state")]
+    _state: IgnoredAny,
+}
+
 /// Above what the largest table of members takes.
 const MAX_ANSWER: u64 = 1 << 30;
 
@@ -188,22 +197,17 @@ impl Client {
 
     /// Whether the answer is yes.
     pub(crate) fn check(&self, path: &str) -> Result<(), Failure> {
-        let result = self.with_token(self.http.get(self.url(path))).call();
-        let response = result.map_err(|error| self.unreachable(&error))?;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        Err(self.problem(&self.body(response)?))
+        self.fine(self.with_token(self.http.get(self.url(path))).call()).map(|_| ())
     }
 
-    /// The same of a path with a query.
-    pub(crate) fn get_with<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &[(&str, &str)],
-    ) -> Result<T, Failure> {
-        let request = self.with_token(self.http.get(self.url(path)));
-        self.answer(request.query_pairs(query.iter().copied()).call())
+    /// The members that a query selects, in the order of their names and as the agent spells them. It is
+    /// JSON, and looks like a list of members.
+    pub(crate) fn members(&self, query: &[(&str, &str)]) -> Result<String, Failure> {
+        let request = self.with_token(self.http.get(self.url("/v1/members")));
+        let body = self.fine(request.query_pairs(query.iter().copied()).call())?;
+        let text = String::from_utf8(body).map_err(|_| self.stranger())?;
+        serde_json::from_str::<Vec<MemberLike>>(&text).map_err(|_| self.stranger())?;
+        Ok(text)
     }
 
     /// What happens from now on, until the agent ends.
@@ -252,13 +256,15 @@ impl Client {
         &self,
         result: Result<Response<Body>, Error>,
     ) -> Result<T, Failure> {
+        serde_json::from_slice(&self.fine(result)?).map_err(|_| self.stranger())
+    }
+
+    /// What an agent says when it says yes.
+    fn fine(&self, result: Result<Response<Body>, Error>) -> Result<Vec<u8>, Failure> {
         let response = result.map_err(|error| self.unreachable(&error))?;
         let is_fine = response.status().is_success();
         let body = self.body(response)?;
-        if is_fine {
-            return serde_json::from_slice(&body).map_err(|_| self.stranger());
-        }
-        Err(self.problem(&body))
+        if is_fine { Ok(body) } else { Err(self.problem(&body)) }
     }
 
     fn body(&self, mut response: Response<Body>) -> Result<Vec<u8>, Failure> {
@@ -300,7 +306,7 @@ impl Client {
     }
 
     /// Something else has the port.
-    fn stranger(&self) -> Failure {
+    pub(crate) fn stranger(&self) -> Failure {
         let target = &self.target;
         Failure::Unreachable(format!(
             "what answers at {target} is no mingle agent: name one with --http or MINGLE_HTTP"

@@ -87,7 +87,8 @@ impl Values {
 fn table(path: &Path) -> Result<Table, Failure> {
     let name = output::escape(&path.display().to_string());
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::Input(format!("{name} can't be read: {}; check its path", error.kind()))
+        let reason = output::reason(&error);
+        Failure::Input(format!("{name} can't be read: {reason}; check its path"))
     })?;
     text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));

@@ -47,6 +47,9 @@ impl Settings {
 /// Reads the command line, and the files that it names.
 pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Stop> {
     let mut matches = Cli::command().try_get_matches_from(line).map_err(Stop::Usage)?;
+    if agent(&matches).is_some() {
+        no_strange_variables(std::env::vars_os()).map_err(Stop::Files)?;
+    }
     let files = files(&matches);
     let mut values = Values::default();
     if !files.is_empty() {
@@ -75,6 +78,35 @@ impl From<Stop> for Failure {
     }
 }
 
+/// Refuses variables that are spelled nearly as one that configures an agent: whoever set them meant that
+/// one. Others may belong to something else, as those that Kubernetes sets for a service of this name.
+fn no_strange_variables(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<(), Failure> {
+    let known: Vec<_> =
+        settings().iter().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
+    let names = variables.filter_map(|(name, _)| name.into_string().ok());
+    let strange = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
+    let problem = |name: String| {
+        let distance = |other: &&String| strsim::damerau_levenshtein(&name, other);
+        let nearest =
+            known.iter().min_by_key(distance).filter(|known| distance(known) <= MISSPELLED)?;
+        Some(format!("{name}: there is no such variable; {nearest} is the nearest"))
+    };
+    let problems: Vec<_> = strange.filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(told(&problems)) }
+}
+
+/// What variables begin with.
+const PREFIX: &str = "MINGLE_";
+/// How many letters may be wrong, missing, too many or swapped in what was meant as a known name.
+const MISSPELLED: usize = 2;
+
+/// All of it at once.
+fn told(problems: &[String]) -> Failure {
+    Failure::Input(problems.join("\n       "))
+}
+
 /// The files that a command line names for an agent.
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {
     let given = agent(matches).and_then(|agent| agent.try_get_many("config").ok().flatten());
@@ -99,7 +131,7 @@ fn with_files(
     let values = Values::read(files).map_err(Stop::Files)?;
     let problems = problems(&values);
     if !problems.is_empty() {
-        return Err(Stop::Files(Failure::Input(problems.join("\n       "))));
+        return Err(Stop::Files(told(&problems)));
     }
     let defaults = |command: clap::Command| {
         values.iter().fold(command, |command, value| {
@@ -204,12 +236,7 @@ fn init(file: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = file else { return output::print(&text) };
     let name = output::escape(&path.display().to_string());
     let made = std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    made.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::Input(format!("{name} is there already; choose another place, or remove it"))
-        }
-        kind => Failure::Input(format!("can't write {name}: {kind}; choose another place")),
-    })
+    made.map_err(|error| output::not_made(&name, &error))
 }
 
 /// The flags of an agent that files may have too.
@@ -276,6 +303,29 @@ mod tests {
         ] {
             assert!(sentence.contains(expected), "{expected:?}: {sentence}");
         }
+    }
+
+    #[test]
+    fn variables_that_are_misspelled_are_told_and_others_are_nothing_to_us() {
+        let check = |names: &[&str]| {
+            no_strange_variables(names.iter().map(|name| ((*name).into(), "1".into())))
+        };
+        let fine = [
+            "MINGLE_PROFILE",
+            "MINGLE_PORT",
+            "MINGLE_PORT_7946_TCP_ADDR",
+            "MINGLE_SERVICE_HOST",
+            "MINGLE_SERVICE_PORT_HTTP",
+            "MINGLE_HTTP_PORT",
+            "MINGLE_HTTP_SERVICE_HOST",
+            "MINGLE_HTTP_CA",
+            "HOME",
+        ];
+        assert_eq!(check(&fine), Ok(()));
+        let sentence = "MINGLE_PROFLE: there is no such variable; MINGLE_PROFILE is the nearest\n       \
+                        MINGLE_TAGS: there is no such variable; MINGLE_TAG is the nearest";
+        let wrong = check(&["MINGLE_PROFLE", "MINGLE_TAGS"]);
+        assert_eq!(wrong, Err(Failure::Input(sentence.to_owned())));
     }
 
     #[test]

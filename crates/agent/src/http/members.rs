@@ -1,6 +1,9 @@
+use std::convert::Infallible;
+
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, stream};
 use mingle::{MetaError, SendError};
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -33,8 +36,40 @@ pub(super) fn list(running: &Running, query: Pairs) -> Result<Response, Refusal>
         query.map_err(|_| bad_request("the query is no list of names and values"))?;
     let selection = Selection::new(pairs).map_err(bad_request)?;
     let members = running.cluster.members();
-    let views = members.iter().map(|member| views::member(member));
-    Ok(json(&views.filter(|member| selection.has(member)).collect::<Vec<_>>()))
+    let are_few = members.len() <= PIECE;
+    let views = members.into_iter().map(|member| views::member(&member));
+    let selected = views.filter(move |member| selection.has(member));
+    if are_few {
+        return Ok(json(&selected.collect::<Vec<_>>()));
+    }
+    Ok(([JSON], axum::body::Body::from_stream(in_pieces(selected))).into_response())
+}
+
+/// How many members are spelled at a time: what makes a long answer hold up nobody else.
+const PIECE: usize = 64;
+
+/// A list as [`output::json`] spells it, a piece at a time, as it is read.
+fn in_pieces<T: Serialize>(
+    mut list: impl Iterator<Item = T>,
+) -> impl Stream<Item = Result<String, Infallible>> {
+    let (empty, end) = ("[]\n", "\n]\n");
+    let mut before = "[";
+    let mut is_done = false;
+    let pieces = std::iter::from_fn(move || {
+        let piece: Vec<_> = list.by_ref().take(PIECE).collect();
+        if piece.is_empty() {
+            let last = if before == "[" { empty } else { end };
+            return (!std::mem::replace(&mut is_done, true)).then(|| last.to_owned());
+        }
+        let text = output::json(&piece);
+        let items = text.strip_prefix('[').and_then(|text| text.strip_suffix(end));
+        let items = items.expect("a list that is not empty is spelled so");
+        Some(std::mem::replace(&mut before, ",").to_owned() + items)
+    });
+    stream::iter(pieces).then(async |piece| {
+        tokio::task::yield_now().await;
+        Ok(piece)
+    })
 }
 
 /// `GET /v1/members/{name}`: one member.
@@ -72,8 +107,10 @@ pub(super) async fn stats(State(running): Agent) -> Response {
     json(&stats.iter().map(views::stat).collect::<Vec<_>>())
 }
 
+const JSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
+
 pub(super) fn json(value: &impl Serialize) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], output::json(value)).into_response()
+    ([JSON], output::json(value)).into_response()
 }
 
 /// `GET /v1/self`: the agent itself.
@@ -190,4 +227,19 @@ pub(super) async fn force_leave(State(running): Agent, body: Body) -> Result<Res
 
 pub(super) fn bad_request(detail: impl Into<String>) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_in_pieces_is_the_list_in_whole() {
+        for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE] {
+            let list: Vec<_> = (0..length).map(|number| [("number", number)]).collect();
+            let pieces: Vec<_> = in_pieces(list.clone().into_iter()).collect().await;
+            let text: String = pieces.into_iter().map(|Ok(piece)| piece).collect();
+            assert_eq!(text, output::json(&list), "{length}");
+        }
+    }
 }

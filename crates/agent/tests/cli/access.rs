@@ -1,10 +1,10 @@
 //! Who may ask an agent over HTTP, and from where.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::process::{Agent, run_fine, run_refused, wait};
+use crate::process::{Agent, run_fine, run_refused, set_mode, wait, write_secret};
 
 /// Files of an agent that other machines may ask.
 struct Files {
@@ -31,9 +31,7 @@ impl Files {
 
     /// A file that nobody else may read.
     fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        std::fs::write(&path, text).unwrap();
-        set_mode(&path, 0o600);
+        write_secret(&self.path(name), text);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -51,15 +49,6 @@ impl Files {
             .to_vec()
     }
 }
-
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn set_mode(_path: &Path, _mode: u32) {}
 
 fn as_str(texts: &[String]) -> Vec<&str> {
     texts.iter().map(String::as_str).collect()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::{Agent, run, run_fine, run_refused, sentence, wait};
+use crate::process::{Agent, run, run_fine, run_refused, sentence, wait, write_secret};
 
 #[test]
 fn three_agents_agree_and_see_one_of_them_die() {
@@ -117,7 +117,7 @@ fn agents_without_the_key_stay_outside() {
     let (old, new) = (run_fine(&["keygen"]), run_fine(&["keygen"]));
     let (old, new) = (old.trim(), new.trim());
     assert_ne!(old, new);
-    std::fs::write(&file, format!("[\"{new}\", \"{old}\"]")).unwrap();
+    write_secret(&file, &format!("[\"{new}\", \"{old}\"]"));
 
     let a = Agent::start("a", &["--keyring-file", file.to_str().unwrap()]);
     assert_eq!(a.ready["encrypted"], true);

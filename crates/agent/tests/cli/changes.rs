@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::process::{Agent, mingle, run_refused, wait};
+use crate::process::{Agent, mingle, run_refused, wait, write_secret};
 
 fn refused(agent: &Agent, args: &[&str]) -> String {
     run_refused(&[args, &["--http", &agent.http]].concat(), 1)
@@ -47,7 +47,7 @@ fn a_key_changes_while_agents_run_and_is_kept() {
     let [one, other] = ["a.json", "b.json"].map(|name| folder.path().join(name));
     for path in [&one, &other] {
         let key = String::from_utf8(keys.clone()).unwrap();
-        std::fs::write(path, format!("[\"{}\"]", key.trim())).unwrap();
+        write_secret(path, &format!("[\"{}\"]", key.trim()));
     }
     let a = Agent::start("a", &["--keyring-file", text(&one)]);
     let b = Agent::start("b", &["--keyring-file", text(&other), "--join", &a.gossip()]);
@@ -80,7 +80,7 @@ fn a_key_changes_while_agents_run_and_is_kept() {
 fn a_change_of_keys_that_can_not_be_kept_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
-    std::fs::write(&path, "[\"AAAAAAAAAAAAAAAAAAAAAA==\"]").unwrap();
+    write_secret(&path, "[\"AAAAAAAAAAAAAAAAAAAAAA==\"]");
     let agent = Agent::start("a", &["--keyring-file", text(&path)]);
     let before = fingerprints(&agent);
     folder.close().unwrap();
@@ -144,7 +144,7 @@ fn settings_are_read_again_and_say_what_needs_a_restart() {
     let [file, keys] = ["mingle.toml", "keys.json"].map(|name| folder.path().join(name));
     let write = |text: &str, ring: &str| {
         std::fs::write(&file, format!("keyring_file = {keys:?}\n{text}")).unwrap();
-        std::fs::write(&keys, ring).unwrap();
+        write_secret(&keys, ring);
     };
     let old = "AAAAAAAAAAAAAAAAAAAAAA==";
     let new = "AQAAAAAAAAAAAAAAAAAAAA==";

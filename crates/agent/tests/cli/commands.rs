@@ -191,3 +191,14 @@ fn without_an_agent_commands_end_with_3_and_the_remedy() {
         );
     }
 }
+
+#[test]
+fn whether_a_member_is_there_is_said_by_the_exit_code() {
+    let a = Agent::start("a", &[]);
+    for (args, code) in [(["--state", "alive"], 0), (["--name", "b"], 1)] {
+        let command = [&["members", "--quiet", "--http", &a.http][..], &args].concat();
+        let output = run(&command);
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    }
+}

@@ -59,6 +59,15 @@ fn a_file_with_two_mistakes_is_told_of_both_and_starts_nothing() {
 }
 
 #[test]
+fn a_misspelled_variable_is_refused() {
+    for args in [&["agent"][..], &["config", "print"]] {
+        let output = mingle(args).env("MINGLE_PROFLE", "wan").output().unwrap();
+        let told = sentence(args, &output, 2);
+        assert!(told.contains("MINGLE_PROFLE: there is no such variable"), "{told}");
+    }
+}
+
+#[test]
 fn a_file_is_not_blamed_for_a_wrong_variable() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "mingle.toml", "label = \"blue\"\nlog_level = \"loud\"\n");

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use crate::process::{Agent, free, run, run_refused, wait};
+use crate::process::{Agent, free, run, run_fine, run_refused, set_mode, wait, write_secret};
 
 /// Checks that an agent with these arguments does not start and never will, says a sentence with this
 /// in it, and leaves both addresses free.
@@ -53,10 +53,15 @@ fn keyring_files_are_refused_with_the_entry() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     let path = file.to_str().unwrap();
-    refused(&["--keyring-file", path], "can't be read");
-    std::fs::write(&file, "[\"AAAAAAAAAAAAAAAAAAAAAA==\", \"AAAA\"]").unwrap();
+    refused(&["--keyring-file", path], "can't be read: there is no such file");
+    run_fine(&["keygen", "--keyring-file", path]);
+    let again = run_refused(&["keygen", "--keyring-file", path], 2);
+    assert!(again.contains("is there already"), "{again}");
+    set_mode(&file, 0o644);
+    refused(&["--keyring-file", path], "can be read by everybody");
+    write_secret(&file, "[\"AAAAAAAAAAAAAAAAAAAAAA==\", \"AAAA\"]");
     refused(&["--keyring-file", path], "entry 2 that has 3 bytes");
-    std::fs::write(&file, "{}").unwrap();
+    write_secret(&file, "{}");
     refused(&["--keyring-file", path], "JSON array");
 }
 

@@ -64,7 +64,7 @@ const BY_HAND: &[(&str, &str, &str)] = &[
     ),
     (
         "docs/operating.md",
-        "(umask 077 && mkdir /var/lib/mingle && echo \"[\\\"$(mingle keygen)\\\"]\" > /var/lib/mingle/keys.json)",
+        "(umask 077 && mkdir /var/lib/mingle) && mingle keygen --keyring-file /var/lib/mingle/keys.json",
         "writes to a folder of the machine; `cargo xtask package` does so in a root of its own",
     ),
     (
