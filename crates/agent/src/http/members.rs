@@ -46,7 +46,7 @@ pub(super) fn list(running: &Running, query: Pairs) -> Result<Response, Refusal>
 }
 
 /// How many members are spelled at a time: what makes a long answer hold up nobody else.
-const PIECE: usize = 64;
+const PIECE: usize = 256;
 
 /// A list as [`output::json`] spells it, a piece at a time, as it is read.
 fn in_pieces<T: Serialize>(
