@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import readline from 'node:readline';
 
-const BINARY = process.env.MINGLE_BIN ?? fileURLToPath(new URL('../target/release/mingle', import.meta.url));
+const BINARY = process.env.AGENT_TO_TRY ?? fileURLToPath(new URL('../target/release/mingle', import.meta.url));
 const ANY = '127.0.0.1:0';
 const READY_MS = 15_000;
 

@@ -86,7 +86,7 @@ fn perform(options: &Options) -> Result<()> {
         tests.args(["playwright", "test"]);
         tests
     };
-    tests.current_dir(folder()).env("MINGLE_BIN", agent);
+    tests.current_dir(folder()).env("AGENT_TO_TRY", agent);
     if let Some(screenshots) = &options.screenshots {
         tests.env("SCREENSHOTS", std::path::absolute(screenshots)?);
     }

@@ -28,7 +28,7 @@ use crate::otel::{Export, Exporting};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::reload::{Changing, Source, reload};
 use crate::signals::{Hangups, Signal, Signals};
-use crate::{joining, output, ready, supervisor};
+use crate::{config, joining, output, ready, supervisor};
 
 /// Runs an agent until it is told to end.
 pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure> {
@@ -36,6 +36,9 @@ pub(crate) fn run(args: &AgentArgs, source: Source) -> Result<ExitCode, Failure>
     let export = plan.collector.as_ref().map(|collector| collector.export(&plan.name));
     let logs = Arc::default();
     let set_level = start_logging(args.log_level, args.log_format, export.as_ref(), &logs);
+    for sentence in config::strange_variables(std::env::vars_os()) {
+        warn!("{sentence}");
+    }
     let changing =
         Changing { settings: Some((source, set_level)), keyring_file: args.keyring_file.clone() };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -96,6 +96,10 @@ pub struct Rules {
     pub gossip: Gossip,
     /// How long a direct ping waits before helpers are asked.
     pub timeouts: Timeouts,
+    /// How many confirmations bring a suspicion down to its shortest.
+    pub confirmations: Confirmations,
+    /// Whether a ping tells a suspect that it is one.
+    pub buddies: Buddies,
 }
 
 /// How a claim and a belief make the next belief.
@@ -134,6 +138,29 @@ pub enum Nacks {
     AtTimeout,
     /// After 80 % of `probe_timeout`, so that it is in time (Lifeguard, section IV-A).
     InTime,
+    /// Never, and helpers are not asked for it (SWIM).
+    Never,
+}
+
+/// How many confirmations bring a suspicion down to its shortest (Lifeguard's K); none where there are
+/// not that many others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Confirmations {
+    /// `suspicion_mult - 2`, as Go does.
+    FromMult,
+    /// Three (Lifeguard, section IV-B).
+    Three,
+    /// They do not count, and are not passed on (SWIM): a suspicion lasts for its shortest.
+    Ignored,
+}
+
+/// Whether a ping tells a suspect that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Buddies {
+    /// Always (Lifeguard, section IV-C).
+    Told,
+    /// Only when gossip gets to it (SWIM).
+    Untold,
 }
 
 /// How a refutation gets to those who hold us for dead.
@@ -232,6 +259,8 @@ pub enum Gossip {
 pub enum Timeouts {
     /// `probe_timeout`, whoever is asked.
     Configured,
+    /// `probe_timeout`, times (health score + 1) (Lifeguard, section IV-A).
+    Scaled,
     /// As long as this member's answers have taken, with room for their variance (RFC 6298), times
     /// (health score + 1): an eighth of `probe_timeout` at least, and `probe_timeout` at most. Helpers
     /// are so asked early about a near member. About one so far that even `probe_timeout` leaves them
@@ -266,6 +295,25 @@ impl Rules {
         accusations: Accusations::Unlimited,
         gossip: Gossip::Steady,
         timeouts: Timeouts::Configured,
+        confirmations: Confirmations::FromMult,
+        buddies: Buddies::Told,
+    };
+
+    /// As Lifeguard's paper has it, and what the paper says nothing of as Go memberlist behaves.
+    pub const LIFEGUARD: Self = Self {
+        nacks: Nacks::InTime,
+        timeouts: Timeouts::Scaled,
+        confirmations: Confirmations::Three,
+        ..Self::MEMBERLIST
+    };
+
+    /// As that paper has SWIM, its baseline: Lifeguard without its three parts.
+    pub const SWIM: Self = Self {
+        nacks: Nacks::Never,
+        timeouts: Timeouts::Configured,
+        confirmations: Confirmations::Ignored,
+        buddies: Buddies::Untold,
+        ..Self::MEMBERLIST
     };
 
     /// Ours.
@@ -285,6 +333,8 @@ impl Rules {
         accusations: Accusations::Budgeted,
         gossip: Gossip::Adaptive,
         timeouts: Timeouts::Measured,
+        confirmations: Confirmations::FromMult,
+        buddies: Buddies::Told,
     };
 }
 
@@ -358,6 +408,31 @@ impl Config {
     #[must_use]
     pub fn with_memberlist_rules(self) -> Self {
         Self { rules: Rules::MEMBERLIST, reap_time: self.gossip_to_the_dead_time, ..self }
+    }
+
+    /// The same as Lifeguard's paper has it: K is 3, the score goes up to 8 and scales the time-out of
+    /// pings too, and a nack comes after 80 % of that; alpha is `suspicion_mult`, 5 in most of its tables,
+    /// and beta `suspicion_max_timeout_mult`, 6.
+    #[must_use]
+    pub fn with_lifeguard_rules(self) -> Self {
+        Self {
+            rules: Rules::LIFEGUARD,
+            suspicion_mult: 5,
+            awareness_max_multiplier: 9,
+            ..self.with_memberlist_rules()
+        }
+    }
+
+    /// The same as that paper has SWIM: Lifeguard without its three parts. Suspicions last for one time, and
+    /// the score stays 0.
+    #[must_use]
+    pub fn with_swim_rules(self) -> Self {
+        Self {
+            rules: Rules::SWIM,
+            suspicion_max_timeout_mult: 1,
+            awareness_max_multiplier: 1,
+            ..self.with_lifeguard_rules()
+        }
     }
 
     /// Whether a node can run with this.

@@ -15,9 +15,8 @@ pub(crate) fn suspicion_min(mult: u32, n: usize, interval: Duration) -> Duration
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// How many confirmations bring a suspicion down to its minimum (spec 8.5).
-pub(crate) fn confirmations_wanted(mult: u32, n: usize) -> u32 {
-    let wanted = mult.saturating_sub(2);
+/// How many confirmations bring a suspicion down to its minimum, of those that the rules want (spec 8.5).
+pub(crate) fn confirmations_wanted(wanted: u32, n: usize) -> u32 {
     if n.saturating_sub(2) < wanted as usize { 0 } else { wanted }
 }
 

@@ -37,9 +37,9 @@ mod versions;
 
 pub use checkpoint::CheckpointError;
 pub use config::{
-    Accusations, Addresses, Agreement, Beliefs, Cidr, CidrError, Config, ConfigError, Goodbyes,
-    Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects, Refutations, Rules, Timeouts,
-    Tombstones, Verdicts, check_name,
+    Accusations, Addresses, Agreement, Beliefs, Buddies, Cidr, CidrError, Config, ConfigError,
+    Confirmations, Goodbyes, Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects,
+    Refutations, Rules, Timeouts, Tombstones, Verdicts, check_name,
 };
 pub use counters::{Counter, Counters};
 pub use io::{
@@ -54,3 +54,4 @@ pub use member::{Member, Profile};
 pub use node::Node;
 pub use seeds::SeedKind;
 pub use time::Instant;
+pub use timers::Activity;

@@ -35,6 +35,42 @@ pub(crate) enum Timer {
     Reconnect,
 }
 
+/// What a process may do on a thread of its own, as far as deadlines start it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// One member after another is probed.
+    Probing,
+    /// Claims are gossiped.
+    Gossiping,
+    /// Views are exchanged.
+    Exchanging,
+    /// Suspicions run out.
+    Suspecting,
+    /// Everything else.
+    Upkeep,
+}
+
+impl Activity {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Probing, Self::Gossiping, Self::Exchanging, Self::Suspecting, Self::Upkeep];
+
+    fn of(timer: Timer) -> Self {
+        match timer {
+            Timer::Probe | Timer::ProbeTimeout | Timer::ProbeDeadline => Self::Probing,
+            Timer::Gossip => Self::Gossiping,
+            Timer::PushPull => Self::Exchanging,
+            Timer::Suspicion(_) => Self::Suspecting,
+            Timer::Relay(_)
+            | Timer::Inquiry(_)
+            | Timer::Leave
+            | Timer::Reap(_)
+            | Timer::Tombstone
+            | Timer::Reconnect => Self::Upkeep,
+        }
+    }
+}
+
 /// One table of deadlines, each timer in it at most once. Deadlines at the same instant fire in the
 /// order of [`Timer`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -96,6 +132,13 @@ impl Timers {
         }
         self.cancel(timer);
         Some(timer)
+    }
+
+    /// The earliest timer of an activity.
+    pub(crate) fn next_of(&self, activity: Activity) -> Option<(Instant, Timer)> {
+        let single = self.single.iter().zip(SINGLE).filter_map(|(at, timer)| Some(((*at)?, timer)));
+        let all = single.chain(self.by_time.iter().copied());
+        all.filter(|&(_, timer)| Activity::of(timer) == activity).min()
     }
 
     /// The member whose reaping comes first.

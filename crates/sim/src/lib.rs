@@ -8,6 +8,7 @@ mod agreement;
 pub mod beside;
 mod checks;
 mod crowd;
+pub mod experiments;
 mod hostile;
 mod measure;
 mod memory;

@@ -60,24 +60,38 @@ pub fn repeat(
     at_a_time: usize,
     progress: &Progress,
 ) -> Result<Vec<Outcome>, ScenarioError> {
+    let run = |&seed: &u64| scenario.run_watched(seed, Watch::new(scenario), progress);
+    let results = side_by_side(seeds, at_a_time, progress, |seed| match run(seed) {
+        Err(ScenarioError::Stopped) => None,
+        result => Some(result),
+    });
+    results.into_iter().collect()
+}
+
+/// Does something with each item, with so many at a time; gives what comes of it in the order of the items.
+/// Those for which nothing comes, as they were stopped, and those that had not begun are left out.
+pub(crate) fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    at_a_time: usize,
+    progress: &Progress,
+    work: impl Fn(&T) -> Option<R> + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(seeds.len()));
+    let results = Mutex::new(Vec::with_capacity(items.len()));
     thread::scope(|scope| {
-        for _ in 0..at_a_time.clamp(1, seeds.len().max(1)) {
+        for _ in 0..at_a_time.clamp(1, items.len().max(1)) {
             scope.spawn(|| {
-                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = scenario.run_watched(seed, Watch::new(scenario), progress);
-                    if let Err(ScenarioError::Stopped) = result {
-                        return;
-                    }
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(result) = items.get(index).and_then(&work) else { return };
                     progress.done.fetch_add(1, Ordering::Relaxed);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                 }
             });
         }
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(seed, _)| *seed);
+    results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use mingle_proto::{Command, Event, ExchangeId, Input, Instant, Node, RequestId};
 
 use crate::checks::Checks;
+use crate::experiments::Ledger;
 use crate::measure::Measures;
 use crate::scenario::{Fault, Scenario};
 use crate::tape::Tape;
@@ -91,6 +92,9 @@ pub(crate) struct Watch {
     pub(crate) checks: Checks,
     pub(crate) measures: Measures,
     pub(crate) tape: Option<Tape>,
+    /// Of an experiment, who declared whom dead; then nobody else looks on. The checkers know no process of
+    /// which only a part is stuck.
+    pub(crate) ledger: Option<Ledger>,
     /// Keeps all that is told, for tests of those who look on.
     #[cfg(test)]
     pub(crate) history: Option<crate::checks::tests::History>,
@@ -103,6 +107,7 @@ impl Watch {
             checks: Checks::new(scenario),
             measures: Measures::new(scenario),
             tape: None,
+            ledger: None,
             #[cfg(test)]
             history: crate::checks::tests::History::under_way(),
         }
@@ -118,6 +123,9 @@ macro_rules! everybody {
     ($($method:ident($($name:ident: $type:ty),*);)+) => {
         impl Onlooker for Watch {
             $(fn $method(&mut self, $($name: $type),*) {
+                if let Some(ledger) = &mut self.ledger {
+                    return ledger.$method($($name),*);
+                }
                 self.checks.$method($($name),*);
                 self.measures.$method($($name),*);
                 if let Some(tape) = &mut self.tape {

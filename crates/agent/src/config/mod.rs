@@ -47,9 +47,6 @@ impl Settings {
 /// Reads the command line, and the files that it names.
 pub(crate) fn parse(line: &[OsString]) -> Result<Parsed, Stop> {
     let mut matches = Cli::command().try_get_matches_from(line).map_err(Stop::Usage)?;
-    if agent(&matches).is_some() {
-        no_strange_variables(std::env::vars_os()).map_err(Stop::Files)?;
-    }
     let files = files(&matches);
     let mut values = Values::default();
     if !files.is_empty() {
@@ -78,34 +75,29 @@ impl From<Stop> for Failure {
     }
 }
 
-/// Refuses variables that are spelled nearly as one that configures an agent: whoever set them meant that
-/// one. Others may belong to something else, as those that Kubernetes sets for a service of this name.
-fn no_strange_variables(
+/// A sentence for each variable that is spelled nearly as one that configures an agent: whoever set it may
+/// have meant that one. It may belong to something else, as those do that Kubernetes sets for a service of
+/// this name, so that nothing is refused.
+pub(crate) fn strange_variables(
     variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<(), Failure> {
-    let known: Vec<_> =
-        settings().iter().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
+) -> Vec<String> {
+    let known = settings();
+    let known: Vec<_> = known.iter().filter_map(|arg| arg.get_env()?.to_str()).collect();
     let names = variables.filter_map(|(name, _)| name.into_string().ok());
-    let strange = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
-    let problem = |name: String| {
-        let distance = |other: &&String| strsim::damerau_levenshtein(&name, other);
+    let strange = names.filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()));
+    let sentence = |name: String| {
+        let distance = |other: &&&str| strsim::damerau_levenshtein(&name, other);
         let nearest =
             known.iter().min_by_key(distance).filter(|known| distance(known) <= MISSPELLED)?;
-        Some(format!("{name}: there is no such variable; {nearest} is the nearest"))
+        Some(format!("the variable {name} configures nothing; {nearest} is the nearest that does"))
     };
-    let problems: Vec<_> = strange.filter_map(problem).collect();
-    if problems.is_empty() { Ok(()) } else { Err(told(&problems)) }
+    strange.filter_map(sentence).collect()
 }
 
 /// What variables begin with.
 const PREFIX: &str = "MINGLE_";
 /// How many letters may be wrong, missing, too many or swapped in what was meant as a known name.
 const MISSPELLED: usize = 2;
-
-/// All of it at once.
-fn told(problems: &[String]) -> Failure {
-    Failure::Input(problems.join("\n       "))
-}
 
 /// The files that a command line names for an agent.
 fn files(matches: &ArgMatches) -> Vec<PathBuf> {
@@ -131,7 +123,7 @@ fn with_files(
     let values = Values::read(files).map_err(Stop::Files)?;
     let problems = problems(&values);
     if !problems.is_empty() {
-        return Err(Stop::Files(told(&problems)));
+        return Err(Stop::Files(Failure::Input(problems.join("\n       "))));
     }
     let defaults = |command: clap::Command| {
         values.iter().fold(command, |command, value| {
@@ -225,6 +217,9 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 fn print(Settings { matches, values }: &Settings) -> Result<(), Failure> {
+    for sentence in strange_variables(std::env::vars_os()) {
+        let _ = writeln!(std::io::stderr(), "warning: {sentence}");
+    }
     if matches.get_flag("json") {
         return output::print(&output::json(&show::all_in_force(matches, values)));
     }
@@ -307,8 +302,8 @@ mod tests {
 
     #[test]
     fn variables_that_are_misspelled_are_told_and_others_are_nothing_to_us() {
-        let check = |names: &[&str]| {
-            no_strange_variables(names.iter().map(|name| ((*name).into(), "1".into())))
+        let told = |names: &[&str]| {
+            strange_variables(names.iter().map(|name| ((*name).into(), "1".into())))
         };
         let fine = [
             "MINGLE_PROFILE",
@@ -321,11 +316,12 @@ mod tests {
             "MINGLE_HTTP_CA",
             "HOME",
         ];
-        assert_eq!(check(&fine), Ok(()));
-        let sentence = "MINGLE_PROFLE: there is no such variable; MINGLE_PROFILE is the nearest\n       \
-                        MINGLE_TAGS: there is no such variable; MINGLE_TAG is the nearest";
-        let wrong = check(&["MINGLE_PROFLE", "MINGLE_TAGS"]);
-        assert_eq!(wrong, Err(Failure::Input(sentence.to_owned())));
+        assert!(told(&fine).is_empty());
+        let expected = [
+            "the variable MINGLE_PROFLE configures nothing; MINGLE_PROFILE is the nearest that does",
+            "the variable MINGLE_TAGS configures nothing; MINGLE_TAG is the nearest that does",
+        ];
+        assert_eq!(told(&["MINGLE_PROFLE", "MINGLE_TAGS"]), expected);
     }
 
     #[test]

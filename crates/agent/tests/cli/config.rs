@@ -59,11 +59,16 @@ fn a_file_with_two_mistakes_is_told_of_both_and_starts_nothing() {
 }
 
 #[test]
-fn a_misspelled_variable_is_refused() {
-    for args in [&["agent"][..], &["config", "print"]] {
-        let output = mingle(args).env("MINGLE_PROFLE", "wan").output().unwrap();
-        let told = sentence(args, &output, 2);
-        assert!(told.contains("MINGLE_PROFLE: there is no such variable"), "{told}");
+fn a_misspelled_variable_is_told() {
+    // A second problem ends the agent at once.
+    for (args, code) in [(&["config", "print"][..], 0), (&["agent", "--join", "127.0.0.1:1"], 1)] {
+        let places = [("MINGLE_BIND", "127.0.0.1:0"), ("MINGLE_HTTP", "127.0.0.1:0")];
+        let output = mingle(args).env("MINGLE_PROFLE", "wan").envs(places).output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let told = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            "the variable MINGLE_PROFLE configures nothing; MINGLE_PROFILE is the nearest";
+        assert!(told.contains(expected), "{args:?}: {told}");
     }
 }
 

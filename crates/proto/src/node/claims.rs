@@ -13,8 +13,8 @@ use crate::members::MemberKey;
 use crate::suspicion::{Bounds, Suspicion};
 use crate::timers::Timer;
 use crate::{
-    Addresses, Beliefs, Cause, Change, Counter, Event, Evidence, Names, Profile, Verdicts, Via,
-    formulas,
+    Addresses, Beliefs, Cause, Change, Confirmations, Counter, Event, Evidence, Names, Profile,
+    Verdicts, Via, formulas,
 };
 
 impl Node {
@@ -328,7 +328,12 @@ impl Node {
         let mult = self.config.suspicion_mult;
         let min = formulas::suspicion_min(mult, n, self.config.probe_interval);
         let max = min.saturating_mul(self.config.suspicion_max_timeout_mult);
-        Bounds { wanted: formulas::confirmations_wanted(mult, n), min, max }
+        let wanted = match self.config.rules.confirmations {
+            Confirmations::FromMult => mult.saturating_sub(2),
+            Confirmations::Three => 3,
+            Confirmations::Ignored => 0,
+        };
+        Bounds { wanted: formulas::confirmations_wanted(wanted, n), min, max }
     }
 
     /// A further accuser shortens a running suspicion, and is passed on if it did (spec 8.5).

@@ -30,7 +30,7 @@ use crate::probe::Probe;
 use crate::rng::Rng;
 use crate::seeds::Seeds;
 use crate::suspicion::Suspicion;
-use crate::timers::{Timer, Timers};
+use crate::timers::{Activity, Timer, Timers};
 use crate::tombstones::Tombstones;
 use crate::{
     Config, ConfigError, Counter, Counters, Event, Evidence, Input, Instant, Lateness, Local,
@@ -281,6 +281,25 @@ impl Node {
             let Some(timer) = self.timers.pop(self.now) else { return };
             self.fire(timer);
         }
+    }
+
+    /// When [`Node::handle_timeout_of`] has something to do.
+    #[must_use]
+    pub fn poll_timeout_of(&self, activity: Activity) -> Option<Instant> {
+        self.timers.next_of(activity).map(|(at, _)| at)
+    }
+
+    /// Lets only those deadlines fire that belong to an activity. It is for models of processes whose threads
+    /// get stuck one by one; a driver that runs gives [`Input::Timeout`].
+    pub fn handle_timeout_of(&mut self, now: Instant, activity: Activity) {
+        self.now = self.now.max(now);
+        for _ in 0..MOST_TIMERS_AT_ONCE {
+            let next = self.timers.next_of(activity).filter(|&(at, _)| at <= self.now);
+            let Some((_, timer)) = next else { break };
+            self.timers.cancel(timer);
+            self.fire(timer);
+        }
+        self.wait_for_gossip();
     }
 
     fn fire(&mut self, timer: Timer) {

@@ -92,7 +92,8 @@ impl Node {
         let seq = self.next_seq();
         let patience = match self.config.rules.nacks {
             Nacks::AtTimeout => self.config.probe_timeout,
-            Nacks::InTime => self.config.probe_timeout * 4 / 5,
+            // Others may ask for one all the same.
+            Nacks::InTime | Nacks::Never => self.config.probe_timeout * 4 / 5,
         };
         let requester = answer_address(&ping.source, from);
         self.relays.insert(seq, Relay { requester, seq: ping.seq, nack: ping.nack });

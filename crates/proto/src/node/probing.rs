@@ -13,7 +13,8 @@ use crate::members::MemberKey;
 use crate::probe::{Phase, Probe};
 use crate::timers::Timer;
 use crate::{
-    Accusations, Cause, Counter, Event, Instant, LinkKind, SendFailure, StreamPing, Timeouts, Via,
+    Accusations, Cause, Counter, Event, Instant, LinkKind, Nacks, SendFailure, StreamPing,
+    Timeouts, Via,
 };
 
 impl Node {
@@ -48,8 +49,10 @@ impl Node {
     /// How long to wait before helpers are asked; `None` where no answer of theirs could be in time.
     fn patience(&self, target: MemberKey, whole: Duration) -> Option<Duration> {
         let most = self.config.probe_timeout;
-        if self.config.rules.timeouts == Timeouts::Configured {
-            return Some(most);
+        match self.config.rules.timeouts {
+            Timeouts::Configured => return Some(most),
+            Timeouts::Scaled => return Some(most.saturating_mul(self.awareness.score() + 1)),
+            Timeouts::Measured => {}
         }
         let rtt = self.members.get(target).rtt;
         let Some((patience, smoothed)) = rtt.patience().zip(rtt.smoothed()) else {
@@ -152,7 +155,8 @@ impl Node {
         let helpers = self.config.indirect_checks as usize;
         self.members.pick(&mut self.rng, helpers, pass, &mut chosen);
         for &helper in &chosen {
-            let nack = Capabilities::of(self.members.get(helper).profile.versions()).nack;
+            let nack = self.config.rules.nacks != Nacks::Never
+                && Capabilities::of(self.members.get(helper).profile.versions()).nack;
             probe.helpers += 1;
             probe.nacks_expected += u32::from(nack);
             let target = probe.target;

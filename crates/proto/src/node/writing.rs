@@ -12,8 +12,8 @@ use super::Node;
 use super::commands::checksum_for;
 use crate::members::MemberKey;
 use crate::{
-    Answer, Content, Counter, Done, Event, ExchangeId, Instant, Output, Profile, RequestError,
-    RequestId, Room,
+    Answer, Buddies, Content, Counter, Done, Event, ExchangeId, Instant, Output, Profile,
+    RequestError, RequestId, Room,
 };
 
 /// Parts that a compound can count (spec 2.5).
@@ -247,7 +247,7 @@ impl Node {
     }
 
     /// A member that is suspected, here or as hearsay has it, hears of it in the same packet, and can
-    /// refute at once (the buddy system, spec 8.2).
+    /// refute at once (the buddy system, spec 8.2), where the rules say so.
     fn write_ping(
         &mut self,
         target: MemberKey,
@@ -257,8 +257,8 @@ impl Node {
         buffer: &mut Vec<u8>,
     ) -> Output {
         let slot = self.members.get(target);
-        let suspected = (slot.state == State::Suspect).then_some(slot.incarnation);
-        let suspected = suspected.or(hearsay);
+        let is_told = self.config.rules.buddies == Buddies::Told && slot.state == State::Suspect;
+        let suspected = is_told.then_some(slot.incarnation).or(hearsay);
         self.write_ping_beside(target, seq, room, buffer, |node, profile, out| {
             let Some(incarnation) = suspected else { return };
             let from = node.members.local().profile.name();

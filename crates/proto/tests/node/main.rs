@@ -8,6 +8,7 @@ mod cluster;
 mod healing;
 mod journal;
 mod law;
+mod lifeguard;
 mod links;
 mod replay;
 mod timing;

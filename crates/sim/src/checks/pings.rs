@@ -247,7 +247,7 @@ impl Host {
 fn patience(config: &Config) -> Duration {
     match config.rules.nacks {
         Nacks::AtTimeout => config.probe_timeout,
-        Nacks::InTime => config.probe_timeout * 4 / 5,
+        Nacks::InTime | Nacks::Never => config.probe_timeout * 4 / 5,
     }
 }
 

@@ -2,6 +2,7 @@
 //! wrong.
 
 mod compare;
+mod lifeguard;
 mod presets;
 mod replay;
 mod run;
@@ -41,6 +42,7 @@ enum Command {
     Compare(compare::Options),
     /// Run scenarios with our rules and with Go memberlist's, and put both into one table.
     Presets(presets::Options),
+    Lifeguard(lifeguard::Options),
     Script(script::Options),
     Swarm(swarm::Options),
 }
@@ -52,6 +54,11 @@ pub(crate) enum Failure {
     Unmet,
     /// The input is wrong.
     Input(String),
+}
+
+/// A time on the command line.
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 512ms or 2s"))
 }
 
 /// The first Ctrl-C ends the run with what it has found so far, the second one at once.
@@ -71,6 +78,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Presets(options) => presets::run(&options),
+        Command::Lifeguard(options) => lifeguard::run(&options),
         Command::Script(options) => script::run(&options),
         Command::Swarm(options) => swarm::run(&options),
     };

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mingle_proto::{Instant, Node, RequestId};
+use mingle_proto::{Activity, Instant, Node, RequestId};
 use mingle_wire::Incarnation;
 
 use super::clock::Clock;
@@ -42,6 +42,8 @@ pub(crate) struct Host {
     pub(super) wake: Option<Instant>,
     /// What it wants to send and can't.
     pub(super) outbox: VecDeque<super::Sending>,
+    /// What of it is stuck, while it stalls.
+    pub(super) stuck: Vec<Activity>,
     pub(super) next_theirs: u64,
     pub(super) next_request: u64,
 }
@@ -53,10 +55,20 @@ pub(crate) struct Condition {
     pub(crate) frozen: bool,
     /// It neither sends nor receives, and its timers run.
     pub(crate) blocked: bool,
+    /// Each of its threads gets stuck when it is about to send, or has just received; those that wait for
+    /// suspicions to run out send nothing, and go on.
+    pub(crate) stalled: bool,
     /// Its timers fire that much late.
     pub(crate) late: Duration,
     /// Each packet and stream message takes it that long.
     pub(crate) cost: Duration,
+}
+
+impl Condition {
+    /// Whether nothing gets in or out.
+    pub(super) fn is_mute(self) -> bool {
+        self.blocked || self.stalled
+    }
 }
 
 /// A socket's buffer, as Linux has it by default.
@@ -84,6 +96,7 @@ impl Host {
             busy_until: Instant::ORIGIN,
             wake: None,
             outbox: VecDeque::new(),
+            stuck: Vec::new(),
             next_theirs: 0,
             next_request: 0,
         }
@@ -94,10 +107,22 @@ impl Host {
         self.node.is_some()
     }
 
+    /// When it next does something by itself.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let node = self.node.as_ref()?;
+        let due = if self.condition.stalled {
+            let free = Activity::ALL.iter().filter(|activity| !self.stuck.contains(activity));
+            free.filter_map(|&activity| node.poll_timeout_of(activity)).min()
+        } else {
+            node.poll_timeout()
+        };
+        due.map(|due| self.clock.when(due + self.condition.late))
+    }
+
     /// Whether it takes in at once what arrives.
     pub(super) fn attends(&self, now: Instant) -> bool {
         !self.condition.frozen
-            && !self.condition.blocked
+            && !self.condition.is_mute()
             && self.condition.cost.is_zero()
             && self.busy_until <= now
     }

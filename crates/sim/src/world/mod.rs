@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use mingle_proto::{
-    Command, Config, ConfigError, Done, Event, ExchangeEnd, ExchangeId, Input, Instant, Local,
-    Member, Node, Recipient, Reconnects, RequestError, RequestId, Room, SeedKind,
+    Activity, Command, Config, ConfigError, Done, Event, ExchangeEnd, ExchangeId, Input, Instant,
+    Local, Member, Node, Recipient, Reconnects, RequestError, RequestId, Room, SeedKind,
 };
 use mingle_wire::Incarnation;
 
@@ -207,6 +207,7 @@ impl World {
         here.life += 1;
         (here.turn, here.joining, here.joined) = (0, None, false);
         here.condition = Condition::default();
+        here.stuck.clear();
         here.refuses = true;
         here.busy_until = now;
         here.wake = None;
@@ -295,7 +296,8 @@ impl World {
     /// Changes how well a process runs from now on.
     pub(crate) fn set_condition(&mut self, host: u32, change: impl FnOnce(&mut Condition)) {
         change(&mut self.host_mut(host).condition);
-        if self.host(host).is_up() && !self.host(host).condition.blocked {
+        if self.host(host).is_up() && !self.host(host).condition.is_mute() {
+            self.host_mut(host).stuck.clear();
             self.send_waiting(host);
         }
         self.plan_wake(host);
@@ -406,7 +408,7 @@ impl World {
             if here.busy_until > now {
                 return;
             }
-            if here.condition.blocked {
+            if here.condition.is_mute() {
                 break;
             }
             let Some(mail) = here.inbox.pop_front() else { break };
@@ -417,11 +419,31 @@ impl World {
                 return;
             }
         }
-        let here = self.host(host);
-        let node = here.node.as_ref().expect("it is up");
-        let due = node.poll_timeout().map(|due| here.clock.when(due + here.condition.late));
-        if due.is_some_and(|due| due <= self.now) {
+        if self.host(host).due().is_none_or(|due| due > self.now) {
+            return;
+        }
+        if self.host(host).condition.stalled {
+            self.fire_what_is_free(host);
+        } else {
             self.input(host, Input::Timeout);
+        }
+    }
+
+    /// What a process that stalls still does, each thread until it is about to send.
+    fn fire_what_is_free(&mut self, host: u32) {
+        for activity in Activity::ALL {
+            let waiting = self.host(host).outbox.len();
+            let here = &mut self.hosts[host as usize];
+            let Some(node) = here.node.as_mut().filter(|_| !here.stuck.contains(&activity)) else {
+                continue;
+            };
+            node.handle_timeout_of(here.clock.read(self.now), activity);
+            self.drain(host);
+            let is_stuck = self.host(host).outbox.len() > waiting;
+            // Each suspicion waits on a thread of its own, and so does each ping for somebody else.
+            if is_stuck && !matches!(activity, Activity::Suspecting | Activity::Upkeep) {
+                self.host_mut(host).stuck.push(activity);
+            }
         }
     }
 
@@ -429,9 +451,11 @@ impl World {
     fn plan_wake(&mut self, host: u32) {
         let now = self.now;
         let here = &mut self.hosts[host as usize];
-        let Some(node) = here.node.as_ref().filter(|_| !here.condition.frozen) else { return };
-        let due = node.poll_timeout().map(|due| here.clock.when(due + here.condition.late));
-        let waiting = !here.inbox.is_empty() && !here.condition.blocked;
+        if here.node.is_none() || here.condition.frozen {
+            return;
+        }
+        let due = here.due();
+        let waiting = !here.inbox.is_empty() && !here.condition.is_mute();
         let next = due.into_iter().chain(waiting.then_some(now)).min();
         let Some(next) = next.map(|next| next.max(here.busy_until).max(now)) else { return };
         if here.wake.is_none_or(|wake| wake > next) {

@@ -34,7 +34,7 @@ const HANDSHAKE: usize = 60;
 
 impl World {
     pub(super) fn perform(&mut self, host: u32, output: Output, buffer: &mut Vec<u8>) {
-        let blocked = self.host(host).condition.blocked;
+        let blocked = self.host(host).condition.is_mute();
         match output {
             Output::Packet { to, .. } => {
                 let is_busy =

@@ -1,0 +1,241 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mingle_sim::Progress;
+use mingle_sim::experiments::lifeguard::{Anomaly, Experiment, Kind, System, Trial, tables};
+
+use super::{BETWEEN_LINES, Failure, duration, stop_on_interrupt};
+
+/// Carry out the experiments of Lifeguard's paper, and set our figures beside its own.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mingle-sim lifeguard threshold
+  mingle-sim lifeguard interval --systems swim,lifeguard,mingle --repetitions 1
+  mingle-sim lifeguard threshold --sweep
+  mingle-sim lifeguard interval --anomaly frozen --concurrent 8 --json > trials.jsonl")]
+pub(super) struct Options {
+    /// One anomaly, and how fast it is seen (tables V and VII); or one after another for two minutes, and
+    /// who is accused beside them (tables IV, VI and VII).
+    kind: Which,
+    /// Who takes part.
+    #[arg(long, value_delimiter = ',', value_name = "SYSTEM")]
+    systems: Vec<Name>,
+    /// Lifeguard with each alpha and beta of table VII, in place of the systems.
+    #[arg(long, conflicts_with = "systems")]
+    sweep: bool,
+    /// How often each combination is run.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repetitions: u32,
+    /// How many nodes there are.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    nodes: u32,
+    /// How many of them are anomalous at a time [default: the paper's nine].
+    #[arg(long, value_delimiter = ',', value_name = "COUNT")]
+    concurrent: Vec<u32>,
+    /// How long an anomaly lasts, as 512ms [default: the paper's six].
+    #[arg(long, value_delimiter = ',', value_name = "TIME", value_parser = duration)]
+    durations: Vec<Duration>,
+    /// How long they are well between two of them [default: the paper's eight].
+    #[arg(long, value_delimiter = ',', value_name = "TIME", value_parser = duration)]
+    gaps: Vec<Duration>,
+    /// What an anomalous node does not do.
+    #[arg(long, default_value = "stalled")]
+    anomaly: What,
+    /// How long a node works on each packet that it receives.
+    #[arg(long, default_value = "0us", value_name = "TIME", value_parser = duration)]
+    cost: Duration,
+    /// Where chance comes from; the next worlds have the next seeds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Say what came of each world, as a line of JSON, in place of tables.
+    #[arg(long)]
+    json: bool,
+    /// Write these lines into a file, beside tables.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    raw: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Which {
+    Threshold,
+    Interval,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Each of its threads blocks when it is about to send or has just received, as in the paper;
+    /// suspicions go on to run out
+    Stalled,
+    /// It neither sends nor receives, and every timer goes on
+    Muted,
+    /// It does not run at all
+    Frozen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// The paper's baseline: none of Lifeguard's parts
+    Swim,
+    /// Local health for probes alone
+    LhaProbe,
+    /// Suspicions that shrink with their accusers alone
+    LhaSuspicion,
+    /// Suspects are told with each ping, alone
+    Buddy,
+    /// All three, at alpha 5 and beta 6
+    Lifeguard,
+    /// Go memberlist's behaviour and settings
+    Memberlist,
+    /// Ours
+    Mingle,
+}
+
+impl From<Name> for System {
+    fn from(name: Name) -> Self {
+        match name {
+            Name::Swim => Self::Swim,
+            Name::LhaProbe => Self::LhaProbe,
+            Name::LhaSuspicion => Self::LhaSuspicion,
+            Name::Buddy => Self::Buddy,
+            Name::Lifeguard => Self::LIFEGUARD,
+            Name::Memberlist => Self::Memberlist,
+            Name::Mingle => Self::Mingle,
+        }
+    }
+}
+
+impl Options {
+    fn experiment(&self) -> Result<Experiment, Failure> {
+        let kind = match self.kind {
+            Which::Threshold => Kind::Threshold,
+            Which::Interval => Kind::Interval,
+        };
+        let paper = Experiment::of_the_paper(kind);
+        if kind == Kind::Threshold && !self.gaps.is_empty() {
+            let what = "--gaps: there is one anomaly, and nothing between two; leave it out, or run interval";
+            return Err(Failure::Input(what.to_owned()));
+        }
+        let or = |given: &[Duration], paper: Vec<Duration>| {
+            if given.is_empty() { paper } else { given.to_vec() }
+        };
+        let concurrent =
+            if self.concurrent.is_empty() { paper.concurrent } else { self.concurrent.clone() };
+        if let Some(many) = concurrent.iter().find(|&&many| many == 0 || many + 2 > self.nodes) {
+            return Err(Failure::Input(format!(
+                "--concurrent: {many} of {} nodes can't be anomalous while two others look on; take 1 to {}",
+                self.nodes,
+                self.nodes - 2
+            )));
+        }
+        Ok(Experiment {
+            nodes: self.nodes,
+            concurrent,
+            durations: or(&self.durations, paper.durations),
+            gaps: or(&self.gaps, paper.gaps),
+            repetitions: self.repetitions,
+            anomaly: match self.anomaly {
+                What::Stalled => Anomaly::Stalled,
+                What::Muted => Anomaly::Muted,
+                What::Frozen => Anomaly::Frozen,
+            },
+            cost: self.cost,
+            seed: self.seed,
+            kind,
+        })
+    }
+
+    /// Where the lines of JSON go, if they are wanted.
+    fn raw_lines(&self) -> Result<Option<Box<dyn Write>>, Failure> {
+        let Some(path) = &self.raw else {
+            return Ok(self.json.then(|| Box::new(std::io::stdout()) as Box<dyn Write>));
+        };
+        let file = File::create(path).map_err(|error| {
+            Failure::Input(format!("--raw {}: {error}; choose another place", path.display()))
+        })?;
+        Ok(Some(Box::new(BufWriter::new(file))))
+    }
+
+    fn systems(&self) -> Vec<System> {
+        if self.sweep {
+            // The table's figures are shares of the baseline's.
+            return std::iter::once(System::Swim).chain(System::sweep()).collect();
+        }
+        if self.systems.is_empty() {
+            return System::ALL.to_vec();
+        }
+        self.systems.iter().map(|&name| name.into()).collect()
+    }
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let experiment = options.experiment()?;
+    let mut raw = options.raw_lines()?;
+    let stop = stop_on_interrupt()?;
+    let mut all = Vec::new();
+    for system in options.systems() {
+        let progress = Progress::until(stop.clone());
+        let trials = watched(&experiment, system, &progress)?;
+        if let Some(raw) = &mut raw {
+            for trial in &trials {
+                let line = serde_json::json!({ "system": system.to_string(), "trial": trial });
+                writeln!(raw, "{line}").and_then(|()| raw.flush()).map_err(|error| {
+                    Failure::Input(format!("the lines can't be written: {error}"))
+                })?;
+            }
+        }
+        if progress.is_stopped() {
+            let (ended, wanted) = (trials.len(), experiment.runs());
+            eprintln!("mingle-sim: interrupted; of {system} {ended} of {wanted} worlds have ended");
+            break;
+        }
+        all.push((system, trials));
+    }
+    if !options.json {
+        print!("{}", tables(&experiment, &all));
+    }
+    if all.is_empty() { Err(Failure::Unmet) } else { Ok(()) }
+}
+
+/// Runs one system, and shows how far it is.
+fn watched(
+    experiment: &Experiment,
+    system: System,
+    progress: &Progress,
+) -> Result<Vec<Trial>, Failure> {
+    let over = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        let shown = scope.spawn(|| show(experiment, system, progress, &over));
+        let result = experiment.run(system, progress);
+        over.store(true, Ordering::Relaxed);
+        shown.thread().unpark();
+        result
+    });
+    result.map_err(|error| Failure::Input(format!("{system}: {error}")))
+}
+
+/// How often progress is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+fn show(experiment: &Experiment, system: System, progress: &Progress, over: &AtomicBool) {
+    let all = experiment.runs() as u64;
+    let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+    let template = "{prefix} {bar:30} {pos}/{len} worlds, {elapsed}, {eta} to go";
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
+    bar.set_prefix(system.to_string());
+    let (began, mut lines) = (Instant::now(), 1);
+    while !over.load(Ordering::Relaxed) {
+        let done = progress.done();
+        if bar.is_hidden() && began.elapsed() >= BETWEEN_LINES * lines {
+            lines += 1;
+            eprintln!("{system}: {done}/{all} worlds, {} s", began.elapsed().as_secs());
+        }
+        bar.set_position(done);
+        std::thread::park_timeout(REDRAW);
+    }
+    bar.finish_and_clear();
+}
