@@ -18,6 +18,42 @@ pub(crate) mod duration {
     }
 }
 
+/// Durations as a number of seconds, for programs.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(time.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// Lists of them.
+pub(crate) mod all_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(times: &[Duration], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(times.iter().map(Duration::as_secs_f64))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<Duration>, D::Error> {
+        let times = Vec::<f64>::deserialize(from)?;
+        times
+            .into_iter()
+            .map(|time| Duration::try_from_secs_f64(time).map_err(D::Error::custom))
+            .collect()
+    }
+}
+
 /// Durations that may be left out.
 pub(crate) mod optional_duration {
     use std::time::Duration;

@@ -1,13 +1,15 @@
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mingle_sim::Progress;
-use mingle_sim::experiments::lifeguard::{Anomaly, Experiment, Kind, System, Trial, tables};
+use mingle_sim::experiments::lifeguard::{
+    Anomaly, Experiment, Kind, RawError, Results, System, Trial, page, read, tables, write,
+};
 
 use super::{BETWEEN_LINES, Failure, duration, stop_on_interrupt};
 
@@ -17,7 +19,8 @@ use super::{BETWEEN_LINES, Failure, duration, stop_on_interrupt};
   mingle-sim lifeguard threshold
   mingle-sim lifeguard interval --systems swim,lifeguard,mingle --repetitions 1
   mingle-sim lifeguard threshold --sweep
-  mingle-sim lifeguard interval --anomaly frozen --concurrent 8 --json > trials.jsonl")]
+  mingle-sim lifeguard interval --anomaly frozen --concurrent 8 --raw worlds.jsonl
+  mingle-sim lifeguard interval --from worlds.jsonl --report interval.html")]
 pub(super) struct Options {
     /// One anomaly, and how fast it is seen (tables V and VII); or one after another for two minutes, and
     /// who is accused beside them (tables IV, VI and VII).
@@ -58,11 +61,19 @@ pub(super) struct Options {
     /// Write these lines into a file, beside tables.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     raw: Option<PathBuf>,
+    /// Write tables and charts into a file, as a page that needs nothing else.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    report: Option<PathBuf>,
+    /// Run nothing, and take the worlds from a file that --raw has written.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "json", "systems", "sweep"])]
+    from: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Which {
+    /// One anomaly, and how fast it is seen
     Threshold,
+    /// One after another for two minutes, and who is accused beside
     Interval,
 }
 
@@ -95,6 +106,15 @@ enum Name {
     Mingle,
 }
 
+impl From<Which> for Kind {
+    fn from(which: Which) -> Self {
+        match which {
+            Which::Threshold => Self::Threshold,
+            Which::Interval => Self::Interval,
+        }
+    }
+}
+
 impl From<Name> for System {
     fn from(name: Name) -> Self {
         match name {
@@ -111,10 +131,7 @@ impl From<Name> for System {
 
 impl Options {
     fn experiment(&self) -> Result<Experiment, Failure> {
-        let kind = match self.kind {
-            Which::Threshold => Kind::Threshold,
-            Which::Interval => Kind::Interval,
-        };
+        let kind = self.kind.into();
         let paper = Experiment::of_the_paper(kind);
         if kind == Kind::Threshold && !self.gaps.is_empty() {
             let what = "--gaps: there is one anomaly, and nothing between two; leave it out, or run interval";
@@ -149,14 +166,54 @@ impl Options {
         })
     }
 
+    /// Runs all systems; when it is interrupted, those that were whole by then.
+    fn carry_out(&self) -> Result<Results, Failure> {
+        let experiment = self.experiment()?;
+        let mut raw = self.raw_lines()?;
+        let told = |error: std::io::Error| {
+            Failure::Input(format!("the lines of JSON can't be written: {error}"))
+        };
+        if let Some(raw) = &mut raw {
+            write(raw, &experiment, None).map_err(told)?;
+        }
+        let stop = stop_on_interrupt()?;
+        let mut all = Vec::new();
+        for system in self.systems() {
+            let progress = Progress::until(stop.clone());
+            let trials = watched(&experiment, system, &progress)?;
+            if progress.is_stopped() {
+                let (ended, wanted) = (trials.len(), experiment.runs());
+                eprintln!(
+                    "mingle-sim: interrupted; of {system} {ended} of {wanted} worlds had ended"
+                );
+                break;
+            }
+            if let Some(raw) = &mut raw {
+                write(raw, &experiment, Some((system, &trials))).map_err(told)?;
+            }
+            all.push((system, trials));
+        }
+        Ok((experiment, all))
+    }
+
+    /// What an earlier run has written.
+    fn read(&self, path: &Path) -> Result<Results, Failure> {
+        let wrong = |error: RawError| Failure::Input(format!("--from {}: {error}", path.display()));
+        let file = File::open(path).map_err(|error| wrong(error.into()))?;
+        let (experiment, all) = read(&mut BufReader::new(file)).map_err(wrong)?;
+        if experiment.kind != self.kind.into() {
+            let what = "is of the other experiment; name that one";
+            return Err(Failure::Input(format!("--from {} {what}", path.display())));
+        }
+        Ok((experiment, all))
+    }
+
     /// Where the lines of JSON go, if they are wanted.
     fn raw_lines(&self) -> Result<Option<Box<dyn Write>>, Failure> {
         let Some(path) = &self.raw else {
             return Ok(self.json.then(|| Box::new(std::io::stdout()) as Box<dyn Write>));
         };
-        let file = File::create(path).map_err(|error| {
-            Failure::Input(format!("--raw {}: {error}; choose another place", path.display()))
-        })?;
+        let file = File::create(path).map_err(|error| elsewhere("--raw", path, &error))?;
         Ok(Some(Box::new(BufWriter::new(file))))
     }
 
@@ -173,32 +230,23 @@ impl Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let experiment = options.experiment()?;
-    let mut raw = options.raw_lines()?;
-    let stop = stop_on_interrupt()?;
-    let mut all = Vec::new();
-    for system in options.systems() {
-        let progress = Progress::until(stop.clone());
-        let trials = watched(&experiment, system, &progress)?;
-        if let Some(raw) = &mut raw {
-            for trial in &trials {
-                let line = serde_json::json!({ "system": system.to_string(), "trial": trial });
-                writeln!(raw, "{line}").and_then(|()| raw.flush()).map_err(|error| {
-                    Failure::Input(format!("the lines can't be written: {error}"))
-                })?;
-            }
-        }
-        if progress.is_stopped() {
-            let (ended, wanted) = (trials.len(), experiment.runs());
-            eprintln!("mingle-sim: interrupted; of {system} {ended} of {wanted} worlds have ended");
-            break;
-        }
-        all.push((system, trials));
+    let (experiment, all) = match &options.from {
+        Some(path) => options.read(path)?,
+        None => options.carry_out()?,
+    };
+    if let Some(path) = &options.report {
+        let command: Vec<String> = std::env::args().skip(1).collect();
+        let html = page(&experiment, &all, &format!("mingle-sim {}", command.join(" ")));
+        std::fs::write(path, html).map_err(|error| elsewhere("--report", path, &error))?;
     }
     if !options.json {
         print!("{}", tables(&experiment, &all));
     }
     if all.is_empty() { Err(Failure::Unmet) } else { Ok(()) }
+}
+
+fn elsewhere(option: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Input(format!("{option} {}: {error}; choose another place", path.display()))
 }
 
 /// Runs one system, and shows how far it is.

@@ -1,6 +1,7 @@
 //! Experiments that others have published, carried out with our machines.
 
 pub mod lifeguard;
+mod page;
 mod statistics;
 
 use mingle_proto::{Change, Event, Instant};

@@ -2,14 +2,17 @@
 //! Phillips and Currey, 2018, sections V and VI): some of 128 nodes become anomalous in lock-step, once
 //! (Threshold) or again and again (Interval), and it is counted who is declared dead.
 
+mod page;
 mod paper;
+mod raw;
 mod tables;
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use mingle_proto::{Buddies, Config, ConfigError, Confirmations, Instant, Nacks, Rules, Timeouts};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Verdict};
 use crate::agreement::all_agree;
@@ -17,14 +20,16 @@ use crate::repeat::{Progress, side_by_side};
 use crate::rng::Rng;
 use crate::run::SEEDS;
 use crate::scenario::Standing;
+use crate::units::{all_seconds, seconds};
 use crate::watch::Watch;
 use crate::world::{Condition, World};
 
+pub use page::page;
+pub use raw::{RawError, Results, read, write};
 pub use tables::tables;
 
 /// By which rules all nodes play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
     /// The paper's baseline.
     Swim,
@@ -96,6 +101,16 @@ impl System {
     }
 }
 
+/// As it is shown.
+impl FromStr for System {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let all = Self::ALL.into_iter().chain(Self::sweep());
+        all.into_iter().find(|system| system.to_string() == name).ok_or(())
+    }
+}
+
 impl fmt::Display for System {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -114,7 +129,7 @@ impl fmt::Display for System {
 }
 
 /// Which of the two it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One anomaly; how fast it is seen.
@@ -124,7 +139,7 @@ pub enum Kind {
 }
 
 /// What an anomalous node does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Anomaly {
     /// Each of its threads blocks when it is about to send or has just received, as the paper has it.
@@ -148,7 +163,7 @@ impl Anomaly {
 }
 
 /// What is run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Experiment {
     /// Which of the two.
     pub kind: Kind,
@@ -156,15 +171,18 @@ pub struct Experiment {
     pub nodes: u32,
     /// How many of them are anomalous: the paper's C.
     pub concurrent: Vec<u32>,
-    /// For how long: the paper's D.
+    /// For how long: the paper's D. In seconds, as all times are written.
+    #[serde(with = "all_seconds")]
     pub durations: Vec<Duration>,
     /// How long they are well in between: the paper's I.
+    #[serde(with = "all_seconds")]
     pub gaps: Vec<Duration>,
     /// How often each combination is run.
     pub repetitions: u32,
     /// What they do not do.
     pub anomaly: Anomaly,
     /// How long a node works on each packet that it receives.
+    #[serde(with = "seconds")]
     pub cost: Duration,
     /// Where chance comes from: the same for each system.
     pub seed: u64,
@@ -316,27 +334,27 @@ struct Plan {
 }
 
 /// What came of one world.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trial {
     /// How many nodes there were.
     pub nodes: u32,
     /// C.
     pub concurrent: u32,
     /// D; this and all times in seconds.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub duration: Duration,
     /// I.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub gap: Duration,
     /// Of this combination, from 0.
     pub repetition: u32,
     /// The world's.
     pub seed: u64,
     /// How long after it became anomalous a node was declared dead, of those that were.
-    #[serde(serialize_with = "all_seconds")]
+    #[serde(with = "all_seconds")]
     pub first: Vec<Duration>,
     /// How long until all healthy nodes had it so, of those of which they all had.
-    #[serde(serialize_with = "all_seconds")]
+    #[serde(with = "all_seconds")]
     pub everywhere: Vec<Duration>,
     /// How often somebody declared a healthy node dead (FP).
     pub false_positives: u64,
@@ -347,16 +365,14 @@ pub struct Trial {
     /// Bytes of these and of streams, without headers.
     pub bytes: u64,
     /// How long it took from the first anomaly on, in the world's time.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub lasted: Duration,
 }
 
-fn seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
-}
-
-fn all_seconds<S: Serializer>(times: &[Duration], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(times.iter().map(Duration::as_secs_f64))
+impl Trial {
+    fn node_hours(&self) -> f64 {
+        f64::from(self.nodes) * self.lasted.as_secs_f64() / 3600.0
+    }
 }
 
 /// What a ledger says.

@@ -41,6 +41,22 @@ pub(super) fn figures(system: System) -> Option<Figures> {
     Some(Figures { first, everywhere, false_positives, load: Some(load) })
 }
 
+/// FP for each hour of each node, by the number of anomalous nodes (figures 2 and 3, read off their vectors): each
+/// of these is of 480 runs, in which 128 nodes went on for 127 s.
+pub(super) fn by_concurrency(system: System) -> Option<Vec<(f64, f64)>> {
+    let events: [u32; 9] = match system {
+        System::Swim => [906, 5975, 11_283, 23_157, 34_511, 45_492, 58_998, 77_107, 81_670],
+        System::LhaProbe => [512, 3208, 7228, 15_196, 21_920, 36_490, 41_823, 50_296, 52_953],
+        System::LhaSuspicion => [49, 311, 142, 581, 1340, 1118, 1762, 2891, 1977],
+        System::Buddy => [950, 6388, 8479, 20_187, 34_748, 46_438, 58_444, 71_746, 71_561],
+        System::LIFEGUARD => [18, 143, 110, 224, 573, 751, 842, 1335, 1197],
+        System::Lifeguard { .. } | System::Memberlist | System::Mingle => return None,
+    };
+    let hours = 480.0 * 128.0 * 127.0 / 3600.0;
+    let points = super::CONCURRENT.into_iter().zip(events);
+    Some(points.map(|(many, events)| (f64::from(many), f64::from(events) / hours)).collect())
+}
+
 /// Table VII: percents of SWIM's first detection and dissemination (median, 99, 99.9) and of its FP and FP-.
 fn swept(alpha: u32, beta: u32) -> Option<Figures> {
     let percents = match (alpha, beta) {
