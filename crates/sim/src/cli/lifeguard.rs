@@ -1,17 +1,15 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mingle_sim::Progress;
 use mingle_sim::experiments::lifeguard::{
-    Anomaly, Experiment, Kind, RawError, Results, System, Trial, page, read, tables, write,
+    Anomaly, Experiment, Kind, RawError, Results, System, page, read, tables, write,
 };
 
-use super::{BETWEEN_LINES, Failure, duration, stop_on_interrupt};
+use super::{Failure, duration, stop_on_interrupt, watched};
 
 /// Carry out the experiments of Lifeguard's paper, and set our figures beside its own.
 #[derive(Debug, clap::Args)]
@@ -180,7 +178,10 @@ impl Options {
         let mut all = Vec::new();
         for system in self.systems() {
             let progress = Progress::until(stop.clone());
-            let trials = watched(&experiment, system, &progress)?;
+            let name = system.to_string();
+            let run = || experiment.run(system, &progress);
+            let trials = watched(&name, experiment.runs(), &progress, run)
+                .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
             if progress.is_stopped() {
                 let (ended, wanted) = (trials.len(), experiment.runs());
                 eprintln!(
@@ -247,43 +248,4 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 fn elsewhere(option: &str, path: &Path, error: &std::io::Error) -> Failure {
     Failure::Input(format!("{option} {}: {error}; choose another place", path.display()))
-}
-
-/// Runs one system, and shows how far it is.
-fn watched(
-    experiment: &Experiment,
-    system: System,
-    progress: &Progress,
-) -> Result<Vec<Trial>, Failure> {
-    let over = AtomicBool::new(false);
-    let result = std::thread::scope(|scope| {
-        let shown = scope.spawn(|| show(experiment, system, progress, &over));
-        let result = experiment.run(system, progress);
-        over.store(true, Ordering::Relaxed);
-        shown.thread().unpark();
-        result
-    });
-    result.map_err(|error| Failure::Input(format!("{system}: {error}")))
-}
-
-/// How often progress is drawn.
-const REDRAW: Duration = Duration::from_millis(200);
-
-fn show(experiment: &Experiment, system: System, progress: &Progress, over: &AtomicBool) {
-    let all = experiment.runs() as u64;
-    let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
-    let template = "{prefix} {bar:30} {pos}/{len} worlds, {elapsed}, {eta} to go";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
-    bar.set_prefix(system.to_string());
-    let (began, mut lines) = (Instant::now(), 1);
-    while !over.load(Ordering::Relaxed) {
-        let done = progress.done();
-        if bar.is_hidden() && began.elapsed() >= BETWEEN_LINES * lines {
-            lines += 1;
-            eprintln!("{system}: {done}/{all} worlds, {} s", began.elapsed().as_secs());
-        }
-        bar.set_position(done);
-        std::thread::park_timeout(REDRAW);
-    }
-    bar.finish_and_clear();
 }

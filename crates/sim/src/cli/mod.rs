@@ -8,13 +8,16 @@ mod replay;
 mod run;
 mod script;
 mod swarm;
+mod swim;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mingle_sim::Progress;
 
 /// Where nobody watches the progress of something long, a line as often as this.
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
@@ -45,6 +48,7 @@ enum Command {
     Lifeguard(lifeguard::Options),
     Script(script::Options),
     Swarm(swarm::Options),
+    Swim(swim::Options),
 }
 
 /// Why a command did not end well.
@@ -72,6 +76,39 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
+/// How often progress is drawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Does something that goes through so many worlds, and shows how far it is.
+fn watched<R>(name: &str, worlds: usize, progress: &Progress, work: impl FnOnce() -> R) -> R {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let shown = scope.spawn(|| show(name, worlds as u64, progress, &over));
+        let result = work();
+        over.store(true, Ordering::Relaxed);
+        shown.thread().unpark();
+        result
+    })
+}
+
+fn show(name: &str, all: u64, progress: &Progress, over: &AtomicBool) {
+    let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+    let template = "{prefix} {bar:30} {pos}/{len} worlds, {elapsed}, {eta} to go";
+    bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
+    bar.set_prefix(name.to_owned());
+    let (began, mut lines) = (Instant::now(), 1);
+    while !over.load(Ordering::Relaxed) {
+        let done = progress.done();
+        if bar.is_hidden() && began.elapsed() >= BETWEEN_LINES * lines {
+            lines += 1;
+            eprintln!("{name}: {done}/{all} worlds, {} s", began.elapsed().as_secs());
+        }
+        bar.set_position(done);
+        std::thread::park_timeout(REDRAW);
+    }
+    bar.finish_and_clear();
+}
+
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Replay(options) => replay::run(&options),
@@ -81,6 +118,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Lifeguard(options) => lifeguard::run(&options),
         Command::Script(options) => script::run(&options),
         Command::Swarm(options) => swarm::run(&options),
+        Command::Swim(options) => swim::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mingle_sim::{Outcome, Progress, Scenario, ScenarioError, Verdict};
 
-use super::{BETWEEN_LINES, Failure, stop_on_interrupt};
+use super::{BETWEEN_LINES, Failure, REDRAW, stop_on_interrupt};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -163,9 +163,6 @@ impl How {
 fn to_f64(bytes: u64) -> f64 {
     bytes as f64
 }
-
-/// How often progress is drawn.
-const REDRAW: Duration = Duration::from_millis(200);
 
 /// Draws how far all worlds are until they are over, or says it now and then where nobody watches.
 /// The calm after the faults is not counted: it ends as soon as all agree.

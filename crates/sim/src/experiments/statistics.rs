@@ -16,9 +16,6 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// A quantile of times in seconds, with its interval.
-pub type Quantile = Interval;
-
 const SAMPLES: usize = 1000;
 
 /// The sum of one count for each world.
@@ -31,9 +28,22 @@ pub fn sum_with_interval(counts: &[u64]) -> Interval {
     Interval::around(value, (0..SAMPLES).map(sample).collect())
 }
 
+/// The mean of one value for each world; 0 of none.
+#[must_use]
+pub fn mean_with_interval(values: &[f64]) -> Interval {
+    let count = to_f64(values.len() as u64).max(1.0);
+    let mut rng = Rng::new(SEED);
+    let sample = |_| {
+        let sum: f64 = (0..values.len()).map(|_| values[rng.index(values.len())]).sum();
+        sum / count
+    };
+    let value = values.iter().sum::<f64>() / count;
+    Interval::around(value, (0..SAMPLES).map(sample).collect())
+}
+
 /// The quantile `share` of all times; each entry has those of one world. `None` without any time.
 #[must_use]
-pub fn quantile(worlds: &[Vec<Duration>], share: f64) -> Option<Quantile> {
+pub fn quantile(worlds: &[Vec<Duration>], share: f64) -> Option<Interval> {
     let mut rng = Rng::new(SEED);
     let mut pool: Vec<Duration> = worlds.iter().flatten().copied().collect();
     let value = nearest_rank(&mut pool, share)?;

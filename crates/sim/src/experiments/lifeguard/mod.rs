@@ -14,14 +14,12 @@ use std::time::Duration;
 use mingle_proto::{Buddies, Config, ConfigError, Confirmations, Instant, Nacks, Rules, Timeouts};
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Verdict};
+use super::{Verdict, converged};
 use crate::agreement::all_agree;
 use crate::repeat::{Progress, side_by_side};
 use crate::rng::Rng;
-use crate::run::SEEDS;
 use crate::scenario::Standing;
 use crate::units::{all_seconds, seconds};
-use crate::watch::Watch;
 use crate::world::{Condition, World};
 
 pub use page::page;
@@ -259,12 +257,7 @@ impl Experiment {
         progress: &Progress,
     ) -> Option<Trial> {
         let mut rng = Rng::new(seed);
-        let network = Standing::default().build(self.nodes);
-        let room = Standing::default().packet_room as usize;
-        let mut world = World::new(config.clone(), room, network, rng.next());
-        world.watch = Watch { ledger: Some(Ledger::default()), ..Watch::default() };
-        world.add_hosts(self.nodes);
-        world.start_converged(SEEDS).expect("the configuration was checked");
+        let mut world = converged(config, self.nodes, &Standing::default(), rng.next());
         for host in world.all() {
             world.set_condition(host, |condition| condition.cost = self.cost);
         }

@@ -1,9 +1,9 @@
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::paper::{self, Figures};
 use super::{Experiment, Kind, System, Trial};
-use crate::experiments::{Interval, quantile, sum_with_interval};
+use crate::experiments::text::{aligned, shown};
+use crate::experiments::{quantile, sum_with_interval};
 
 /// Our figures beside the paper's, with what chance between worlds does to them.
 #[must_use]
@@ -169,11 +169,6 @@ fn load(trials: &[Trial]) -> (f64, f64) {
     (messages as f64, bytes as f64)
 }
 
-fn shown(found: Interval, digits: usize) -> String {
-    let Interval { value, low, high } = found;
-    format!("{value:.digits$} [{low:.digits$}, {high:.digits$}]")
-}
-
 fn percent(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
@@ -183,26 +178,4 @@ fn beside(ours: String, paper: Option<String>) -> String {
         Some(paper) => format!("{ours} / {paper}"),
         None => ours,
     }
-}
-
-/// Columns two spaces apart, the first one to the left and the others to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = match column {
-                0 => write!(line, "{cell:<width$}"),
-                _ => write!(line, "  {cell:>width$}"),
-            };
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
