@@ -48,6 +48,11 @@ const BY_HAND: &[(&str, &str, &str)] = &[
         "takes hours",
     ),
     (
+        "docs/benchmarks.md",
+        "gunzip --keep docs/benchmarks/lifeguard-interval.jsonl.gz",
+        "reads files of the repository; tests of the crate mingle-sim read such lines",
+    ),
+    (
         "docs/operating.md",
         "mingle why c --http 127.0.0.1:17374",
         "which of three agents is the first to suspect is chance; docs/failures.md has the like",

@@ -72,10 +72,10 @@ impl Page {
 
     pub(crate) fn draw(&mut self, chart: &Chart<'_>) {
         let (title, says) = (escape(chart.title), escape(chart.says));
-        let svg = svg(chart);
+        let (svg, key) = (svg(chart), key(&chart.lines));
         let _ = writeln!(
             self.body,
-            "<figure role=\"img\" aria-label=\"{title}\">\n<h2>{title}</h2>\n{svg}\n<figcaption>{says}</figcaption>\n</figure>"
+            "<figure>\n<h2>{title}</h2>\n{svg}\n{key}\n<figcaption>{says}</figcaption>\n</figure>"
         );
     }
 
@@ -94,12 +94,27 @@ body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 syst
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem }
 pre { overflow-x: auto; padding: .75rem; background: #f4f4f4; font-size: .8rem; line-height: 1.35 }
 figure { margin: 2rem 0; break-inside: avoid } svg { width: 100%; height: auto }
+figure ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0 0 0 4rem; list-style: none; font-size: .9rem }
+figure i { display: inline-block; width: 1.8rem; margin-right: .4rem; vertical-align: middle }
 figcaption { color: #444; font-size: .9rem }
 @media print { body { margin: 0; max-width: none } pre { white-space: pre-wrap } }
 ";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Which line is whose, below the chart, where it hides nothing.
+fn key(lines: &[Line]) -> String {
+    let item = |line: &Line| {
+        let RGBColor(red, green, blue) = COLOURS[line.colour % COLOURS.len()];
+        let style = if line.is_dashed { "dashed" } else { "solid" };
+        let name = escape(&line.name);
+        format!(
+            "<li><i style=\"border-top: 3px {style} rgb({red}, {green}, {blue})\"></i>{name}</li>"
+        )
+    };
+    format!("<ul>{}</ul>", lines.iter().map(item).collect::<String>())
 }
 
 const SIZE: (u32, u32) = (900, 460);
@@ -155,20 +170,12 @@ fn draw(chart: &Chart<'_>, text: &mut String) -> Result<(), Trouble> {
         .draw()?;
     for (line, points) in lines {
         let style = COLOURS[line.colour % COLOURS.len()].stroke_width(2);
-        let key = move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style);
-        let series = if line.is_dashed {
-            area.draw_series(DashedLineSeries::new(points, 5, 5, style))?
+        if line.is_dashed {
+            area.draw_series(DashedLineSeries::new(points, 5, 5, style))?;
         } else {
-            area.draw_series(LineSeries::new(points, style))?
-        };
-        series.label(&line.name).legend(key);
+            area.draw_series(LineSeries::new(points, style))?;
+        }
     }
-    area.configure_series_labels()
-        .position(SeriesLabelPosition::UpperRight)
-        .label_font(("sans-serif", 15))
-        .background_style(WHITE.mix(0.85))
-        .border_style(RGBColor(200, 200, 200))
-        .draw()?;
     root.present()
 }
 

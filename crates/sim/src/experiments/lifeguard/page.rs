@@ -64,7 +64,7 @@ fn false_positives(all: &[(System, Vec<Trial>)]) -> Vec<Line> {
         let points = concurrent.iter().map(rate).collect();
         lines.push(Line { name: system.to_string(), points, is_dashed: false, colour });
         if let Some(points) = paper::by_concurrency(*system) {
-            let name = format!("{system}, the paper (dashed)");
+            let name = format!("{system}, the paper");
             lines.push(Line { name, points, is_dashed: true, colour });
         }
     }
