@@ -7,13 +7,15 @@ use regex::Regex;
 use serde_json::Value;
 
 /// What differs from run to run, and what stands for it.
-static CHANCE: LazyLock<[(Regex, &str); 10]> = LazyLock::new(|| {
+static CHANCE: LazyLock<[(Regex, &str); 11]> = LazyLock::new(|| {
     [
         // A round trip is there from the first ping on.
         (r" (-|\d+(\.\d+)? ms)$", " RTT"),
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
         (r"\d\d:\d\d:\d\d(\.\d+)?", "TIME"),
         (r"\b\d+(\.\d+)? ?(ns|us|µs|ms|s|m|h)\b( \d+s\b)?", "DURATION"),
+        // So is an answer.
+        (r" last_ack=DURATION\b", ""),
         (r"\b(incarnation[ =])\d+", "${1}N"),
         (r"\bas [^ ,]+(, [^ ,]+)* confirmed\b", "as NAMES confirmed"),
         (r"\b127\.0\.0\.1:[3-6]\d{4}\b", "127.0.0.1:PORT"),
