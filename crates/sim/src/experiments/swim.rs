@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use mingle_proto::{Config, ConfigError, Counter, Instant};
+use mingle_proto::{Config, ConfigError, Counter, Instant, Node};
+use mingle_wire::Incarnation;
 use serde::Serialize;
 
 use super::text::{aligned, shown};
@@ -14,7 +15,7 @@ use crate::repeat::{Progress, side_by_side};
 use crate::rng::Rng;
 use crate::scenario::{Disturbance, Everywhere, Standing};
 use crate::watch::Stop;
-use crate::world::Launch;
+use crate::world::{Launch, World};
 
 /// What is run.
 #[derive(Clone, Debug)]
@@ -144,34 +145,7 @@ impl Experiment {
     }
 
     fn detect(&self, config: &Config, nodes: u32, progress: &Progress) -> Detection {
-        let period = config.probe_interval.as_secs_f64();
-        let crash = |&seed: &u64| {
-            if progress.is_stopped() {
-                return None;
-            }
-            let mut rng = Rng::new(seed);
-            let mut world = converged(config, nodes, &Standing::default(), rng.next());
-            world.run_until(Instant::ORIGIN + QUIET);
-            let quiet = world.network.traffic.packets;
-            let moment = rng.time_within(Duration::ZERO, config.probe_interval);
-            world.run_until(world.now + moment);
-            let (crashed, at) = (rng.index(nodes as usize), world.now);
-            let crashed = u32::try_from(crashed).unwrap_or_default();
-            world.stop(crashed, Stop::MachineCrashed);
-            // Everybody asks everybody else once in that time.
-            let end = at + config.probe_interval * (2 * nodes);
-            let about_it = |world: &crate::world::World| {
-                let ledger = world.watch.ledger.as_ref()?;
-                ledger.accusations.iter().find(|found| found.subject == crashed).copied()
-            };
-            while about_it(&world).is_none() && world.now < end {
-                world.run_until(world.now + config.probe_interval / 4);
-            }
-            let found = about_it(&world)?;
-            let suspected = found.at.since(at).as_secs_f64() / period;
-            let packets = quiet as f64 / f64::from(nodes) / (QUIET.as_secs_f64() / period);
-            Some((suspected, packets))
-        };
+        let crash = |&seed: &u64| (!progress.is_stopped()).then(|| crash(config, nodes, seed));
         let found = side_by_side(&self.seeds(self.crashes), crate::cores(), progress, crash);
         let suspected: Vec<f64> = found.iter().map(|(suspected, _)| *suspected).collect();
         // A probe takes a whole period.
@@ -216,23 +190,11 @@ impl Experiment {
         rows
     }
 
-    /// The paper's third experiment: `k` is 1 and a period two seconds.
+    /// The paper's third experiment.
     fn groups(&self, progress: &Progress) -> Vec<Group> {
-        let paper = |config: Config| Config {
-            probe_interval: Duration::from_secs(2),
-            probe_timeout: Duration::from_secs(1),
-            indirect_checks: 1,
-            ..config
-        };
         let mut rows = Vec::new();
-        for rules in GROUPS {
-            let config = match rules {
-                "SWIM, k = 1" => paper(Config::lan().with_swim_rules()),
-                "memberlist" => Config::lan().with_memberlist_rules(),
-                _ => Config::lan(),
-            };
-            // The paper's prototype had no streams.
-            let config = Config { stream_pings: rules != "SWIM, k = 1", ..config };
+        for (rules, config) in GROUPS {
+            let config = config();
             for &loss in &self.losses {
                 let grow = |&seed: &u64| grow(&config, loss, seed, progress);
                 let sizes = side_by_side(&self.seeds(GROUP_WORLDS), crate::cores(), progress, grow);
@@ -243,7 +205,54 @@ impl Experiment {
     }
 }
 
-const GROUPS: [&str; 3] = ["SWIM, k = 1", "memberlist", "mingle"];
+/// After how many periods somebody suspects a member that has crashed, and how many packets each had sent in a
+/// period before.
+fn crash(config: &Config, nodes: u32, seed: u64) -> (f64, f64) {
+    let period = config.probe_interval;
+    let mut rng = Rng::new(seed);
+    let mut world = converged(config, nodes, &Standing::default(), rng.next());
+    world.run_until(Instant::ORIGIN + QUIET);
+    let packets = world.network.traffic.packets as f64 / f64::from(nodes);
+    let at = world.now + rng.time_within(Duration::ZERO, period);
+    world.run_until(at);
+    let crashed = u32::try_from(rng.index(nodes as usize)).expect("it is one of the nodes");
+    world.stop(crashed, Stop::MachineCrashed);
+    let suspected = |world: &World| {
+        let ledger = world.watch.ledger.as_ref()?;
+        let accusation = ledger.accusations.iter().find(|found| found.subject == crashed);
+        accusation.map(|found| found.at.since(at))
+    };
+    // Within two rounds everybody asks everybody else.
+    let end = at + period * (2 * nodes);
+    while suspected(&world).is_none() && world.now < end {
+        world.run_until(world.now + period / 4);
+    }
+    let suspected = suspected(&world).expect("somebody has asked it");
+    let periods = |time: Duration| time.as_secs_f64() / period.as_secs_f64();
+    (periods(suspected), packets / periods(QUIET))
+}
+
+/// By whose rules, and with which configuration.
+type Rules = (&'static str, fn() -> Config);
+
+/// Groups that grow.
+const GROUPS: [Rules; 3] = [
+    ("SWIM, k = 1", prototype),
+    ("memberlist", || Config::lan().with_memberlist_rules()),
+    ("mingle", Config::lan),
+];
+
+/// As the paper's prototype probed: one helper, periods of two seconds, and no streams.
+fn prototype() -> Config {
+    Config {
+        probe_interval: Duration::from_secs(2),
+        probe_timeout: Duration::from_secs(1),
+        indirect_checks: 1,
+        stream_pings: false,
+        ..Config::lan().with_swim_rules()
+    }
+}
+
 const GROUP_WORLDS: u32 = 20;
 
 /// How large a group is that has grown while packets are lost.
@@ -252,11 +261,7 @@ fn grow(config: &Config, loss: f64, seed: u64, progress: &Progress) -> Option<f6
     world.add_hosts(JOINING - 1);
     for host in 1..JOINING {
         world.run_until(world.now + Duration::from_secs(5));
-        let launch = Launch {
-            incarnation: mingle_wire::Incarnation::FIRST,
-            elsewhere: false,
-            seeds: vec![0],
-        };
+        let launch = Launch { incarnation: Incarnation::FIRST, elsewhere: false, seeds: vec![0] };
         world.start(host, launch).ok()?;
     }
     world.run_until(world.now + Duration::from_secs(120));
@@ -264,7 +269,7 @@ fn grow(config: &Config, loss: f64, seed: u64, progress: &Progress) -> Option<f6
     for _ in 0..60 {
         world.run_until(world.now + Duration::from_secs(1));
         let nodes = world.hosts.iter().filter_map(|host| host.node.as_ref());
-        sizes.extend(nodes.map(mingle_proto::Node::live_count));
+        sizes.extend(nodes.map(Node::live_count));
     }
     let mean = sizes.iter().sum::<usize>() as f64 / sizes.len().max(1) as f64;
     (!progress.is_stopped()).then_some(mean)
