@@ -102,9 +102,11 @@ fn damage_anywhere_is_found_where_it_is() {
 #[test]
 fn foreign_and_newer_recordings_are_refused() {
     let ([mut bytes, _], ..) = recorded();
-    bytes[4] += 1;
+    let known = bytes[4];
+    let found = known + 1;
+    bytes[4] = found;
     let refused = |bytes: &[u8]| replay(bytes).map(|_| ()).unwrap_err();
-    assert_eq!(refused(&bytes), RecordingError::Version { found: 2, known: 1 });
+    assert_eq!(refused(&bytes), RecordingError::Version { found, known });
     assert_eq!(refused(b"mgl"), RecordingError::Empty { at: 3 });
     assert_eq!(refused(b"something else"), RecordingError::Foreign);
 }

@@ -95,8 +95,10 @@ fn damaged_foreign_and_newer_checkpoints_are_refused() {
     *changed.last_mut().unwrap() ^= 1;
     assert_eq!(refusal(&changed), Some(CheckpointError::Damaged));
     let mut newer = bytes.clone();
-    newer[3] += 1;
-    assert_eq!(refusal(&newer), Some(CheckpointError::Version { found: 3, known: 2 }));
+    let known = newer[3];
+    let found = known + 1;
+    newer[3] = found;
+    assert_eq!(refusal(&newer), Some(CheckpointError::Version { found, known }));
     assert_eq!(refusal(b"something else"), Some(CheckpointError::Foreign));
 }
 
