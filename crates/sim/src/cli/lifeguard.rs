@@ -53,7 +53,7 @@ pub(super) struct Options {
     /// Where chance comes from; the next worlds have the next seeds.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Say what came of each world, as a line of JSON, in place of tables.
+    /// In place of tables, say as lines of JSON what is run and what came of each world.
     #[arg(long)]
     json: bool,
     /// Write these lines into a file, beside tables.
@@ -63,9 +63,25 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     report: Option<PathBuf>,
     /// Run nothing, and take the worlds from a file that --raw has written.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["raw", "json", "systems", "sweep"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = RUNNING)]
     from: Option<PathBuf>,
 }
+
+/// What says how worlds are run, or where they go.
+const RUNNING: [&str; 12] = [
+    "systems",
+    "sweep",
+    "repetitions",
+    "nodes",
+    "concurrent",
+    "durations",
+    "gaps",
+    "anomaly",
+    "cost",
+    "seed",
+    "raw",
+    "json",
+];
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Which {
