@@ -141,7 +141,7 @@ impl Experiment {
     }
 
     fn seeds(&self, worlds: u32) -> Vec<u64> {
-        (self.seed..).take(worlds as usize).collect()
+        (0..u64::from(worlds)).map(|number| self.seed.wrapping_add(number)).collect()
     }
 
     fn detect(&self, config: &Config, nodes: u32, progress: &Progress) -> Detection {

@@ -161,7 +161,7 @@ impl Anomaly {
 }
 
 /// What is run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Experiment {
     /// Which of the two.
     pub kind: Kind,
@@ -219,6 +219,12 @@ impl Experiment {
         }
     }
 
+    /// Whether it has all runs of the paper, so that its counts can stand beside the paper's.
+    fn is_whole(&self) -> bool {
+        let Self { anomaly, cost, seed, .. } = *self;
+        *self == Self { anomaly, cost, seed, ..Self::of_the_paper(self.kind) }
+    }
+
     /// How many worlds it takes for one system.
     #[must_use]
     pub fn runs(&self) -> usize {
@@ -244,7 +250,8 @@ impl Experiment {
                 }
             }
         }
-        let numbered: Vec<_> = (self.seed..).zip(plans).collect();
+        let seeds = (0..).map(|number| self.seed.wrapping_add(number));
+        let numbered: Vec<_> = seeds.zip(plans).collect();
         let run = |(seed, plan): &(u64, Plan)| self.carry_out(&config, *plan, *seed, progress);
         Ok(side_by_side(&numbered, crate::cores(), progress, run))
     }
@@ -420,7 +427,11 @@ mod tests {
     #[test]
     fn the_paper_has_so_many_runs() {
         assert_eq!(Experiment::of_the_paper(Kind::Threshold).runs(), 540);
-        assert_eq!(Experiment::of_the_paper(Kind::Interval).runs(), 4320);
+        let paper = Experiment::of_the_paper(Kind::Interval);
+        assert_eq!(paper.runs(), 4320);
+        assert!(paper.is_whole() && Experiment { seed: 7, ..paper.clone() }.is_whole());
+        let other = Experiment { nodes: 64, ..paper };
+        assert!(other.runs() == 4320 && !other.is_whole());
     }
 
     #[test]

@@ -60,8 +60,7 @@ fn threshold(text: &mut String, all: &[(System, Vec<Trial>)]) {
 }
 
 fn interval(text: &mut String, experiment: &Experiment, all: &[(System, Vec<Trial>)]) {
-    let is_whole = experiment.runs() == Experiment::of_the_paper(Kind::Interval).runs();
-    let with = if is_whole { Beside::Figures } else { Beside::Shares };
+    let with = if experiment.is_whole() { Beside::Figures } else { Beside::Shares };
     false_positives(text, all, with);
     let mut rows = vec![vec![
         "load".to_owned(),
