@@ -411,7 +411,7 @@ impl Config {
     }
 
     /// The same as Lifeguard's paper has it: K is 3, the score goes up to 8 and scales the time-out of
-    /// pings too, and a nack comes after 80 % of that; alpha is `suspicion_mult`, 5 in most of its tables,
+    /// pings too, and a nack comes after 80 % of `probe_timeout`, as helpers know no score; alpha is `suspicion_mult`, 5 in most of its tables,
     /// and beta `suspicion_max_timeout_mult`, 6.
     #[must_use]
     pub fn with_lifeguard_rules(self) -> Self {
