@@ -457,6 +457,28 @@ mod tests {
         assert_eq!(sum(Anomaly::Frozen, System::Swim), 0);
     }
 
+    /// What a node accuses others of that was anomalous for ten periods.
+    fn accusations(anomaly: Anomaly) -> usize {
+        let experiment = Experiment { anomaly, ..small(Kind::Threshold) };
+        let mut world = converged(&System::Swim.config(), 16, &Standing::default(), 7);
+        world.run_until(world.now + QUIET);
+        experiment.impair(&mut world, &[3], true);
+        world.run_until(world.now + Duration::from_secs(10));
+        experiment.impair(&mut world, &[3], false);
+        world.run_until(world.now + Duration::from_millis(500));
+        let ledger = world.watch.ledger.unwrap();
+        ledger.accusations.iter().filter(|found| found.observer == 3).count()
+    }
+
+    /// A thread that is about to send gets no further: there is one probe that it could not finish, where a
+    /// node whose timers go on begins one after another.
+    #[test]
+    fn who_stalls_has_one_probe_under_way() {
+        assert_eq!(accusations(Anomaly::Stalled), 1);
+        assert!(accusations(Anomaly::Muted) > 5);
+        assert_eq!(accusations(Anomaly::Frozen), 0);
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_figures() {
         let figures = || {
