@@ -9,7 +9,8 @@ use mingle_sim::experiments::lifeguard::{
     Anomaly, Experiment, Kind, RawError, Results, System, page, read, tables, write,
 };
 
-use super::{Failure, duration, stop_on_interrupt, watched};
+use super::systems::Name;
+use super::{Failure, command_line, duration, elsewhere, or, stop_on_interrupt, watched};
 
 /// Carry out the experiments of Lifeguard's paper, and set our figures beside its own.
 #[derive(Debug, clap::Args)]
@@ -102,43 +103,11 @@ enum What {
     Frozen,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Name {
-    /// The paper's baseline: none of Lifeguard's parts
-    Swim,
-    /// Local health for probes alone
-    LhaProbe,
-    /// Suspicions that shrink with their accusers alone
-    LhaSuspicion,
-    /// Suspects are told with each ping, alone
-    Buddy,
-    /// All three, at alpha 5 and beta 6
-    Lifeguard,
-    /// Go memberlist's behaviour and settings
-    Memberlist,
-    /// Ours
-    Mingle,
-}
-
 impl From<Which> for Kind {
     fn from(which: Which) -> Self {
         match which {
             Which::Threshold => Self::Threshold,
             Which::Interval => Self::Interval,
-        }
-    }
-}
-
-impl From<Name> for System {
-    fn from(name: Name) -> Self {
-        match name {
-            Name::Swim => Self::Swim,
-            Name::LhaProbe => Self::LhaProbe,
-            Name::LhaSuspicion => Self::LhaSuspicion,
-            Name::Buddy => Self::Buddy,
-            Name::Lifeguard => Self::LIFEGUARD,
-            Name::Memberlist => Self::Memberlist,
-            Name::Mingle => Self::Mingle,
         }
     }
 }
@@ -151,11 +120,7 @@ impl Options {
             let what = "--gaps: there is one anomaly, and nothing between two; leave it out, or run interval";
             return Err(Failure::Input(what.to_owned()));
         }
-        let or = |given: &[Duration], paper: Vec<Duration>| {
-            if given.is_empty() { paper } else { given.to_vec() }
-        };
-        let concurrent =
-            if self.concurrent.is_empty() { paper.concurrent } else { self.concurrent.clone() };
+        let concurrent = or(&self.concurrent, paper.concurrent);
         if let Some(many) = concurrent.iter().find(|&&many| many == 0 || many + 2 > self.nodes) {
             return Err(Failure::Input(format!(
                 "--concurrent: {many} of {} nodes can't be anomalous while two others look on; take 1 to {}",
@@ -252,16 +217,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         None => options.carry_out()?,
     };
     if let Some(path) = &options.report {
-        let command: Vec<String> = std::env::args().skip(1).collect();
-        let html = page(&experiment, &all, &format!("mingle-sim {}", command.join(" ")));
+        let html = page(&experiment, &all, &command_line());
         std::fs::write(path, html).map_err(|error| elsewhere("--report", path, &error))?;
     }
     if !options.json {
         print!("{}", tables(&experiment, &all));
     }
     if all.is_empty() { Err(Failure::Unmet) } else { Ok(()) }
-}
-
-fn elsewhere(option: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Input(format!("{option} {}: {error}; choose another place", path.display()))
 }

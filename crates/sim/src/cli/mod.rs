@@ -4,12 +4,16 @@
 mod compare;
 mod lifeguard;
 mod presets;
+mod rapid;
 mod replay;
 mod run;
+mod scale;
 mod script;
 mod swarm;
 mod swim;
+mod systems;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +22,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mingle_sim::Progress;
+use serde::Serialize;
 
 /// Where nobody watches the progress of something long, a line as often as this.
 const BETWEEN_LINES: Duration = Duration::from_secs(20);
@@ -46,6 +51,8 @@ enum Command {
     /// Run scenarios with our rules and with Go memberlist's, and put both into one table.
     Presets(presets::Options),
     Lifeguard(lifeguard::Options),
+    Rapid(rapid::Options),
+    Scale(scale::Options),
     Script(script::Options),
     Swarm(swarm::Options),
     Swim(swim::Options),
@@ -109,6 +116,46 @@ fn show(name: &str, all: u64, progress: &Progress, over: &AtomicBool) {
     bar.finish_and_clear();
 }
 
+/// What was given, or otherwise something else.
+fn or<T: Clone>(given: &[T], otherwise: Vec<T>) -> Vec<T> {
+    if given.is_empty() { otherwise } else { given.to_vec() }
+}
+
+/// What was typed.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("mingle-sim {}", words.join(" "))
+}
+
+/// Says what came of an experiment, and writes its page; nothing when it was interrupted.
+fn deliver(
+    progress: &Progress,
+    json: bool,
+    report: Option<&Path>,
+    results: &impl Serialize,
+    text: &str,
+    page: impl FnOnce(&str) -> String,
+) -> Result<(), Failure> {
+    if progress.is_stopped() {
+        eprintln!("mingle-sim: interrupted; there are no figures before all worlds have ended");
+        return Err(Failure::Unmet);
+    }
+    if let Some(path) = report {
+        std::fs::write(path, page(&command_line()))
+            .map_err(|error| elsewhere("--report", path, &error))?;
+    }
+    if json {
+        println!("{}", serde_json::to_string(results).expect("results are plain data"));
+    } else {
+        print!("{text}");
+    }
+    Ok(())
+}
+
+fn elsewhere(option: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Input(format!("{option} {}: {error}; choose another place", path.display()))
+}
+
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Replay(options) => replay::run(&options),
@@ -116,6 +163,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Presets(options) => presets::run(&options),
         Command::Lifeguard(options) => lifeguard::run(&options),
+        Command::Rapid(options) => rapid::run(&options),
+        Command::Scale(options) => scale::run(&options),
         Command::Script(options) => script::run(&options),
         Command::Swarm(options) => swarm::run(&options),
         Command::Swim(options) => swim::run(&options),

@@ -1,9 +1,10 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mingle_sim::Progress;
-use mingle_sim::experiments::swim::{Experiment, tables};
+use mingle_sim::experiments::swim::{Experiment, page, tables};
 
-use super::{Failure, duration, stop_on_interrupt, watched};
+use super::{Failure, deliver, duration, or, stop_on_interrupt, watched};
 
 /// Hold our machines against the formulas and the measurements of SWIM's paper.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,9 @@ pub(super) struct Options {
     /// Say it as an object of JSON.
     #[arg(long)]
     json: bool,
+    /// Write tables and a chart into a file, as a page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -52,18 +56,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let progress = Progress::until(stop_on_interrupt()?);
     let results = watched("swim", experiment.runs(), &progress, || experiment.run(&progress));
     let results = results.map_err(|error| Failure::Input(error.to_string()))?;
-    if progress.is_stopped() {
-        eprintln!("mingle-sim: interrupted; there are no figures before all worlds have ended");
-        return Err(Failure::Unmet);
-    }
-    if options.json {
-        println!("{}", serde_json::to_string(&results).expect("results are plain data"));
-    } else {
-        print!("{}", tables(&results));
-    }
-    Ok(())
-}
-
-fn or<T: Clone>(given: &[T], otherwise: Vec<T>) -> Vec<T> {
-    if given.is_empty() { otherwise } else { given.to_vec() }
+    let report = options.report.as_deref();
+    let text = tables(&results);
+    deliver(&progress, options.json, report, &results, &text, |command| page(&results, command))
 }

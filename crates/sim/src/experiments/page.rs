@@ -24,14 +24,18 @@ pub(crate) struct Chart<'a> {
     pub(crate) says: &'a str,
     pub(crate) x: &'a str,
     pub(crate) y: &'a str,
-    pub(crate) scale: Scale,
+    pub(crate) x_scale: Scale,
+    pub(crate) y_scale: Scale,
     pub(crate) lines: Vec<Line>,
 }
 
-/// How heights are drawn.
+/// How an axis is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
+    /// From the least to the most.
     Linear,
+    /// From zero to the most.
+    FromZero,
     /// By their decimal logarithm; what is not above zero is left out.
     Logarithmic,
 }
@@ -56,7 +60,17 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn new(title: &str) -> Self {
+    /// A page that says which command makes it again, and of which commit it is if that was told to the compiler.
+    pub(crate) fn made_by(title: &str, command: &str) -> Self {
+        let mut page = Self::new(title);
+        let version = env!("CARGO_PKG_VERSION");
+        let commit = option_env!("MINGLE_COMMIT").filter(|commit| !commit.is_empty());
+        let of = commit.map_or_else(String::new, |commit| format!(" of commit {commit}"));
+        page.say(&format!("Simulated, by mingle-sim {version}{of}. Made by: {command}"));
+        page
+    }
+
+    fn new(title: &str) -> Self {
         Self { title: escape(title), body: format!("<h1>{}</h1>\n", escape(title)) }
     }
 
@@ -128,66 +142,84 @@ fn svg(chart: &Chart<'_>) -> String {
 type Trouble = DrawingAreaErrorKind<std::io::Error>;
 
 fn draw(chart: &Chart<'_>, text: &mut String) -> Result<(), Trouble> {
-    let is_logarithmic = chart.scale == Scale::Logarithmic;
-    let lines: Vec<(&Line, Vec<(f64, f64)>)> = chart
-        .lines
-        .iter()
-        .map(|line| {
-            let points = line.points.iter().filter(|(_, y)| !is_logarithmic || *y > 0.0);
-            (
-                line,
-                points
-                    .map(|&(x, y)| (x, if is_logarithmic { libm::log10(y) } else { y }))
-                    .collect(),
-            )
-        })
-        .collect();
+    let lines: Vec<(&Line, Vec<(f64, f64)>)> =
+        chart.lines.iter().map(|line| (line, placed(chart, line))).collect();
     let all = || lines.iter().flat_map(|(_, points)| points);
-    let x = range(all().map(|(x, _)| *x));
-    let y = range(all().map(|(_, y)| *y));
+    let x = range(chart.x_scale, all().map(|(x, _)| *x));
+    let y = range(chart.y_scale, all().map(|(_, y)| *y));
     let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
     let mut area = ChartBuilder::on(&root)
         .margin(10)
+        .margin_right(24)
         .x_label_area_size(44)
         .y_label_area_size(72)
         .build_cartesian_2d(x, y)?;
-    let height = |y: &f64| {
-        let value = if is_logarithmic { libm::pow(10.0, *y) } else { *y };
-        if value.abs() >= 0.01 || value == 0.0 {
-            format!("{value:.2}")
-        } else {
-            format!("{value:.0e}")
-        }
-    };
     area.configure_mesh()
         .x_desc(chart.x)
         .y_desc(chart.y)
         .label_style(("sans-serif", 15))
         .axis_desc_style(("sans-serif", 16))
-        .y_label_formatter(&height)
+        .x_label_formatter(&|x| chart.x_scale.label(*x))
+        .y_label_formatter(&|y| chart.y_scale.label(*y))
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(225, 225, 225))
         .draw()?;
     for (line, points) in lines {
         let style = COLOURS[line.colour % COLOURS.len()].stroke_width(2);
+        let dots = if points.len() <= MOST_DOTS { points.clone() } else { Vec::new() };
         if line.is_dashed {
             area.draw_series(DashedLineSeries::new(points, 5, 5, style))?;
         } else {
             area.draw_series(LineSeries::new(points, style))?;
         }
+        area.draw_series(dots.into_iter().map(|at| Circle::new(at, 3, style.filled())))?;
     }
     root.present()
 }
 
-/// From the least to the most, and something where there is nothing.
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+/// Lines of so few points show where they are.
+const MOST_DOTS: usize = 20;
+
+/// The points of a line where they are drawn; without those that a scale has no place for.
+fn placed(chart: &Chart<'_>, line: &Line) -> Vec<(f64, f64)> {
+    let place = |&(x, y): &(f64, f64)| Some((chart.x_scale.place(x)?, chart.y_scale.place(y)?));
+    line.points.iter().filter_map(place).collect()
+}
+
+impl Scale {
+    fn place(self, value: f64) -> Option<f64> {
+        match self {
+            Self::Linear | Self::FromZero => Some(value),
+            Self::Logarithmic => (value > 0.0).then(|| libm::log10(value)),
+        }
+    }
+
+    /// What is written beside a place.
+    fn label(self, place: f64) -> String {
+        let value = match self {
+            Self::Linear | Self::FromZero => place,
+            Self::Logarithmic => libm::pow(10.0, place),
+        };
+        if value.abs() >= 100.0 {
+            format!("{value:.0}")
+        } else if value.abs() >= 0.01 || value == 0.0 {
+            let text = format!("{value:.2}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            format!("{value:.0e}")
+        }
+    }
+}
+
+/// What an axis shows: all of these, and something where there is nothing.
+fn range(scale: Scale, values: impl Iterator<Item = f64>) -> Range<f64> {
+    let least = if scale == Scale::FromZero { 0.0 } else { f64::INFINITY };
+    let (low, high) = values
+        .fold((least, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low < high {
         low..high
-    } else if low.is_finite() {
-        low - 0.5..low + 0.5
+    } else if high.is_finite() {
+        low..low + 1.0
     } else {
         0.0..1.0
     }
@@ -197,9 +229,17 @@ fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
 mod tests {
     use super::*;
 
-    fn chart(points: Vec<(f64, f64)>, scale: Scale) -> Chart<'static> {
+    fn chart(points: Vec<(f64, f64)>, y_scale: Scale) -> Chart<'static> {
         let line = Line { name: "a <b>".to_owned(), points, is_dashed: false, colour: 9 };
-        Chart { title: "T", says: "what", x: "x", y: "y", scale, lines: vec![line] }
+        Chart {
+            title: "T",
+            says: "what",
+            x: "x",
+            y: "y",
+            x_scale: y_scale,
+            y_scale,
+            lines: vec![line],
+        }
     }
 
     #[test]
@@ -219,7 +259,7 @@ mod tests {
     #[test]
     fn charts_of_nothing_of_one_point_and_of_zeros_are_drawn() {
         for points in [vec![], vec![(1.0, 1.0)], vec![(0.0, 0.0), (1.0, 0.0)]] {
-            for scale in [Scale::Linear, Scale::Logarithmic] {
+            for scale in [Scale::Linear, Scale::FromZero, Scale::Logarithmic] {
                 assert!(svg(&chart(points.clone(), scale)).ends_with("</svg>\n"));
             }
         }

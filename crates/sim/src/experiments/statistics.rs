@@ -83,8 +83,9 @@ impl Interval {
     }
 }
 
+/// A count as a number to reckon with.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: u64) -> f64 {
+pub(crate) fn to_f64(count: u64) -> f64 {
     count as f64
 }
 

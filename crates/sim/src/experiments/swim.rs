@@ -8,7 +8,8 @@ use mingle_proto::{Config, ConfigError, Counter, Instant, Node};
 use mingle_wire::Incarnation;
 use serde::Serialize;
 
-use super::text::{aligned, shown};
+use super::page::{Chart, Line, Page, Scale};
+use super::text::{aligned, row, shown};
 use super::{Interval, converged, mean_with_interval};
 use crate::network::Carrier;
 use crate::repeat::{Progress, side_by_side};
@@ -289,7 +290,6 @@ fn expected_failures(loss: f64, helpers: u32) -> f64 {
 /// What came of it beside what the paper says, for people.
 #[must_use]
 pub fn tables(results: &Results) -> String {
-    let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let paper = format!("the bound: {:.2}", expected_detection());
     let mut rows = vec![row(&[
         "members",
@@ -334,6 +334,37 @@ pub fn tables(results: &Results) -> String {
         "\nwho is in the group after {JOINING} members have joined it one after another; the paper's prototype: 12 at 10 %\n\n"
     );
     text + &aligned(&rows)
+}
+
+/// The tables and what can be seen better, as one HTML file; `command` makes it again.
+#[must_use]
+pub fn page(results: &Results, command: &str) -> String {
+    let mut page = Page::made_by("What SWIM's paper derives, and what comes of it", command);
+    let mut helpers: Vec<u32> = results.probes.iter().map(|found| found.helpers).collect();
+    helpers.dedup();
+    let mut lines = Vec::new();
+    for (colour, helpers) in helpers.into_iter().enumerate() {
+        let of = || results.probes.iter().filter(move |found| found.helpers == helpers);
+        let rate =
+            |found: &Probes| (found.loss, found.failed as f64 / (found.probes as f64).max(1.0));
+        let (points, formula) =
+            (of().map(rate).collect(), of().map(|found| (found.loss, found.expected)));
+        lines.push(Line { name: format!("{helpers} helpers"), points, is_dashed: false, colour });
+        let name = format!("{helpers} helpers, the formula");
+        lines.push(Line { name, points: formula.collect(), is_dashed: true, colour });
+    }
+    page.draw(&Chart {
+        title: "Probes of members that are up which fail",
+        says: "The share of probes that neither the member nor a helper answered, by the share of packets that is lost. \
+               Dashed is what the paper derives; lower is better.",
+        x: "share of packets that is lost",
+        y: "share of probes that fail",
+        x_scale: Scale::Logarithmic,
+        y_scale: Scale::Logarithmic,
+        lines,
+    });
+    page.lay_out(&tables(results));
+    page.html()
 }
 
 #[cfg(test)]

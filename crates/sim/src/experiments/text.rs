@@ -31,3 +31,8 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     }
     text
 }
+
+/// A line of a table.
+pub(super) fn row(cells: &[&str]) -> Vec<String> {
+    cells.iter().map(|cell| (*cell).to_owned()).collect()
+}

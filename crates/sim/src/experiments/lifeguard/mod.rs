@@ -72,7 +72,7 @@ impl System {
         [2, 4, 5].into_iter().flat_map(betas).collect()
     }
 
-    fn config(self) -> Config {
+    pub(crate) fn config(self) -> Config {
         let (lan, swim) = (Config::lan(), Config::lan().with_swim_rules());
         let full = Config::lan().with_lifeguard_rules();
         match self {

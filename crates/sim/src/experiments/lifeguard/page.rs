@@ -1,17 +1,15 @@
 use super::{Experiment, Kind, System, Trial, paper, tables};
 use crate::experiments::page::{Chart, Line, Page, Scale};
+use crate::experiments::to_f64;
 
 /// The tables and what can be seen better, as one HTML file; `command` makes it again.
 #[must_use]
 pub fn page(experiment: &Experiment, all: &[(System, Vec<Trial>)], command: &str) -> String {
-    let mut page = Page::new(match experiment.kind {
+    let title = match experiment.kind {
         Kind::Threshold => "How fast an anomaly is seen: Lifeguard's Threshold experiment",
         Kind::Interval => "Who is accused beside: Lifeguard's Interval experiment",
-    });
-    page.say(&format!(
-        "Simulated, by mingle-sim {}. Made by: {command}",
-        env!("CARGO_PKG_VERSION")
-    ));
+    };
+    let mut page = Page::made_by(title, command);
     match experiment.kind {
         Kind::Threshold => page.draw(&Chart {
             title: "Anomalous nodes that nobody has declared dead yet",
@@ -19,7 +17,8 @@ pub fn page(experiment: &Experiment, all: &[(System, Vec<Trial>)], command: &str
                    seconds after their anomaly began. Further left is faster.",
             x: "seconds since the anomaly began",
             y: "share",
-            scale: Scale::Linear,
+            x_scale: Scale::FromZero,
+            y_scale: Scale::FromZero,
             lines: survival(all),
         }),
         Kind::Interval => page.draw(&Chart {
@@ -28,7 +27,8 @@ pub fn page(experiment: &Experiment, all: &[(System, Vec<Trial>)], command: &str
                    nodes. Lower is better; where nothing happened there is no point.",
             x: "anomalous nodes",
             y: "false positives per node-hour",
-            scale: Scale::Logarithmic,
+            x_scale: Scale::Linear,
+            y_scale: Scale::Logarithmic,
             lines: false_positives(all),
         }),
     }
@@ -41,7 +41,7 @@ fn survival(all: &[(System, Vec<Trial>)]) -> Vec<Line> {
         let mut times: Vec<f64> =
             trials.iter().flat_map(|trial| &trial.first).map(|time| time.as_secs_f64()).collect();
         times.sort_by(f64::total_cmp);
-        let left = |index: usize| 1.0 - to_f64(index + 1) / to_f64(times.len());
+        let left = |index: usize| 1.0 - to_f64(index as u64 + 1) / to_f64(times.len() as u64);
         let points = times.iter().enumerate().map(|(index, &time)| (time, left(index))).collect();
         Line { name: system.to_string(), points, is_dashed: false, colour }
     };
@@ -59,7 +59,7 @@ fn false_positives(all: &[(System, Vec<Trial>)]) -> Vec<Line> {
             let of = || trials.iter().filter(move |trial| trial.concurrent == many);
             let events: u64 = of().map(|trial| trial.false_positives).sum();
             let hours: f64 = of().map(Trial::node_hours).sum();
-            (f64::from(many), if hours > 0.0 { events_to_f64(events) / hours } else { 0.0 })
+            (f64::from(many), if hours > 0.0 { to_f64(events) / hours } else { 0.0 })
         };
         let points = concurrent.iter().map(rate).collect();
         lines.push(Line { name: system.to_string(), points, is_dashed: false, colour });
@@ -69,14 +69,4 @@ fn false_positives(all: &[(System, Vec<Trial>)]) -> Vec<Line> {
         }
     }
     lines
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn to_f64(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn events_to_f64(count: u64) -> f64 {
-    count as f64
 }
