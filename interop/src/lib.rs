@@ -23,10 +23,10 @@ mod view;
 pub use chaos::{ChaosOptions, Length, Results, run_chaos, unmet_needs};
 pub use context::Context;
 pub use peers::{
-    Ack, Compression, DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions, Key, Metrics,
-    MingleAgent, MingleMember, MingleNode, MingleOptions, NodeMessage, NodeOptions, Peers, Process,
-    Profile, SerfAgent, SerfMember, SerfOptions, SerfProtocol, SerfVersion, UserState, Way,
-    free_address, install, loopback_v4, loopback_v6,
+    Ack, Compression, Crowd, CrowdProgram, DelegateVersions, GoEvent, GoMember, GoPeer,
+    GoPeerOptions, Key, Metrics, MingleAgent, MingleMember, MingleNode, MingleOptions, NodeMessage,
+    NodeOptions, Peers, Process, Profile, SerfAgent, SerfMember, SerfOptions, SerfProtocol,
+    SerfVersion, UserState, Way, crowds, free_address, install, loopback_v4, loopback_v6,
 };
 pub use poll::{Attempt, wait_until};
 pub use runner::{LogKeeping, RunOptions, Tally, run};

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use mingle_interop::{
-    ChaosOptions, Length, LogKeeping, Peers, RunOptions, SCENARIOS, install, run, run_chaos,
-    unmet_needs,
+    ChaosOptions, Length, LogKeeping, Peers, RunOptions, SCENARIOS, crowds, install, run,
+    run_chaos, unmet_needs,
 };
 
 /// Live tests against real Serf agents and real memberlist nodes.
@@ -24,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Fetch, unpack and compile the peers that are missing, and show the versions of all.
     Install,
+    /// Compile the crowds of Go memberlist for `cargo xtask bench peers`, and show one JSON object a line for each.
+    Crowds,
     /// Show the scenarios.
     List,
     /// Run scenarios.
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> Result<ExitCode> {
     match command {
         Command::Install => install_and_show()?,
+        Command::Crowds => build_crowds_and_show()?,
         Command::List => list(),
         Command::Run { filter, keep_logs, jobs } => {
             let logs = keep_logs.map_or(LogKeeping::Discard, LogKeeping::In);
@@ -100,6 +103,14 @@ fn chaos(arguments: ChaosArguments) -> Result<ExitCode> {
 fn install_and_show() -> Result<()> {
     for line in install(&Peers::from_env())? {
         println!("{line}");
+    }
+    Ok(())
+}
+
+/// One that cannot be compiled says so in its line, and is no failure of the command.
+fn build_crowds_and_show() -> Result<()> {
+    for crowd in crowds(&Peers::from_env())? {
+        println!("{}", serde_json::to_string(&crowd)?);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Getting the peers: fetched from Debian, unpacked beside the system, and our own program compiled.
+//! Getting the peers: fetched from Debian and unpacked beside the system.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,38 +21,45 @@ use super::{Peers, SerfVersion};
 ///
 /// When a peer cannot be fetched, unpacked, compiled or run; the error names it and what to do.
 pub fn install(peers: &Peers) -> Result<Vec<String>> {
+    installing(peers, |installer| {
+        let mut lines = Vec::new();
+        for version in SerfVersion::ALL {
+            lines.push(
+                installer
+                    .serf(version)
+                    .with_context(|| format!("installing the peer serf {version}"))?,
+            );
+        }
+        lines.push(installer.gopeer().context("compiling the peer gopeer")?);
+        Ok(lines)
+    })
+}
+
+/// Does some installing while nobody else does.
+pub(super) fn installing<T>(
+    peers: &Peers,
+    work: impl FnOnce(&mut Installer<'_>) -> Result<T>,
+) -> Result<T> {
     fs::create_dir_all(peers.root())
         .with_context(|| format!("creating {}", peers.root().display()))?;
     let lock = File::create(peers.root().join("lock"))?;
     lock.lock().context("waiting for another install")?;
-    let mut installer = Installer { peers, suites: BTreeMap::new() };
-    let mut lines = Vec::new();
-    for version in SerfVersion::ALL {
-        lines.push(
-            installer
-                .serf(version)
-                .with_context(|| format!("installing the peer serf {version}"))?,
-        );
-    }
-    installer.go().context("installing Go and memberlist")?;
-    lines.push(installer.gopeer().context("compiling the peer gopeer")?);
+    let done = work(&mut Installer { peers, suites: BTreeMap::new() })?;
     remove(&peers.root().join("apt"))?;
-    Ok(lines)
+    Ok(done)
 }
 
-struct Installer<'a> {
-    peers: &'a Peers,
+pub(super) struct Installer<'a> {
+    pub(super) peers: &'a Peers,
     suites: BTreeMap<&'static str, Suite>,
 }
 
 impl Installer<'_> {
     fn serf(&mut self, version: SerfVersion) -> Result<String> {
         let folder = self.peers.serf_folder(version);
-        if !folder.is_dir() {
-            let suite = self.suite(version.suite())?;
-            eprintln!("fetching serf {version}");
-            unpack_whole(suite, &["serf".to_owned()], &folder)?;
-        }
+        self.unpack_once(version.suite(), &format!("serf {version}"), &folder, |_| {
+            Ok(vec!["serf".to_owned()])
+        })?;
         let package = package_version(&folder, "serf")?;
         ensure!(
             package.starts_with(&format!("{version}~"))
@@ -65,64 +72,20 @@ impl Installer<'_> {
         Ok(format!("serf {version}: package {package}, says \"{says}\""))
     }
 
-    fn go(&mut self) -> Result<()> {
-        let folder = self.peers.go_folder();
+    /// Fetches packages of a suite and unpacks them into `folder`, unless there is one.
+    pub(super) fn unpack_once(
+        &mut self,
+        suite: &'static str,
+        what: &str,
+        folder: &Path,
+        packages: impl FnOnce(&Suite) -> Result<Vec<String>>,
+    ) -> Result<()> {
         if folder.is_dir() {
             return Ok(());
         }
-        let suite = self.suite(GO_SUITE)?;
-        eprintln!("fetching Go and memberlist");
-        let mut packages = suite.closure(GO_PACKAGE, is_toolchain)?;
-        packages.extend(suite.closure(MEMBERLIST_PACKAGE, is_needed_library)?);
-        unpack_whole(suite, &packages, &folder)
-    }
-
-    /// Compiles our program if its source has changed.
-    fn gopeer(&self) -> Result<String> {
-        let source = self.peers.gopeer_folder().join("source");
-        let program = self.peers.gopeer();
-        if !program.is_file() || !is_current(&source) {
-            eprintln!("compiling gopeer");
-            remove(&source)?;
-            fs::create_dir_all(&source)?;
-            let compiling = program.with_extension("partial");
-            self.compile(&compiling)?;
-            fs::rename(&compiling, &program)?;
-            write_source(&source)?;
-        }
-        let memberlist = package_version(&self.peers.go_folder(), MEMBERLIST_PACKAGE)?;
-        let says = run_to_end(self.go_command().arg("version"), RUN_TIMEOUT)?;
-        run_to_end(Command::new(&program).arg("-help"), RUN_TIMEOUT)
-            .context("running gopeer -help")?;
-        Ok(format!("gopeer: memberlist package {memberlist}, compiled by \"{}\"", says.trim()))
-    }
-
-    /// Compiles from a copy, which becomes the mark of what was compiled only when that has worked.
-    fn compile(&self, output: &Path) -> Result<()> {
-        let copy = tempfile::tempdir_in(self.peers.gopeer_folder())?;
-        write_source(copy.path())?;
-        let mut command = self.go_command();
-        command.args(["build", "-trimpath", "-o"]).arg(output).arg(".").current_dir(copy.path());
-        run_to_end(&mut command, COMPILE_TIMEOUT).map(drop)
-    }
-
-    /// The unpacked toolchain, kept from the network, from modules and from the user's own settings.
-    fn go_command(&self) -> Command {
-        let go = self.peers.go_folder();
-        let root = go.join(GO_ROOT);
-        let mut command = Command::new(root.join("bin/go"));
-        command
-            .env("GOROOT", &root)
-            .env("GOPATH", go.join("usr/share/gocode"))
-            .env("GOCACHE", self.peers.gopeer_folder().join("cache"))
-            .envs([
-                ("GO111MODULE", "off"),
-                ("GOENV", "off"),
-                ("GOPROXY", "off"),
-                ("GOTOOLCHAIN", "local"),
-            ])
-            .envs([("GOFLAGS", ""), ("CGO_ENABLED", "0"), ("GOTELEMETRY", "off")]);
-        command
+        let suite = self.suite(suite)?;
+        eprintln!("fetching {what}");
+        unpack_whole(suite, &packages(suite)?, folder)
     }
 
     fn suite(&mut self, name: &'static str) -> Result<&Suite> {
@@ -140,54 +103,6 @@ impl Installer<'_> {
 }
 
 const RUN_TIMEOUT: Duration = Duration::from_secs(20);
-const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
-
-const GO_SUITE: &str = "trixie";
-const GO_PACKAGE: &str = "golang-1.24-go";
-const GO_ROOT: &str = "usr/lib/go-1.24";
-const MEMBERLIST_PACKAGE: &str = "golang-github-hashicorp-memberlist-dev";
-
-fn is_toolchain(package: &str) -> bool {
-    package.starts_with("golang-1.24-")
-}
-
-fn is_needed_library(package: &str) -> bool {
-    package.starts_with("golang-")
-        && package.ends_with("-dev")
-        && !UNUSED_LIBRARIES.contains(&package)
-}
-
-/// What go-metrics can send its numbers to, and what go-msgpack is tested against. memberlist imports none of that, and it would
-/// bring a hundred megabytes.
-const UNUSED_LIBRARIES: [&str; 7] = [
-    "golang-github-circonus-labs-circonus-gometrics-dev",
-    "golang-github-datadog-datadog-go-dev",
-    "golang-github-golang-protobuf-1-5-dev",
-    "golang-github-prometheus-client-golang-dev",
-    "golang-github-prometheus-client-model-dev",
-    "golang-github-prometheus-common-dev",
-    "golang-gopkg-vmihailenco-msgpack.v2-dev",
-];
-
-/// The source of our program, in this one so that it needs no checkout.
-const GOPEER_SOURCE: [(&str, &str); 3] = [
-    ("main.go", include_str!("../../gopeer/main.go")),
-    ("delegate.go", include_str!("../../gopeer/delegate.go")),
-    ("private.go", include_str!("../../gopeer/private.go")),
-];
-
-fn is_current(source: &Path) -> bool {
-    GOPEER_SOURCE
-        .iter()
-        .all(|(name, text)| fs::read_to_string(source.join(name)).is_ok_and(|found| found == *text))
-}
-
-fn write_source(folder: &Path) -> Result<()> {
-    for (name, text) in GOPEER_SOURCE {
-        fs::write(folder.join(name), text)?;
-    }
-    Ok(())
-}
 
 /// Unpacks into `folder`, which is there only when it is whole, and notes the versions in it.
 fn unpack_whole(suite: &Suite, packages: &[String], folder: &Path) -> Result<()> {
@@ -200,7 +115,8 @@ fn unpack_whole(suite: &Suite, packages: &[String], folder: &Path) -> Result<()>
     Ok(())
 }
 
-fn package_version(folder: &Path, package: &str) -> Result<String> {
+/// The version of a package that was unpacked into `folder`.
+pub(super) fn package_version(folder: &Path, package: &str) -> Result<String> {
     let path = folder.join(VERSIONS_FILE);
     let remedy = || format!("{} is damaged: remove it and install again", folder.display());
     let text = fs::read_to_string(path).with_context(remedy)?;
@@ -211,7 +127,7 @@ fn package_version(folder: &Path, package: &str) -> Result<String> {
 
 const VERSIONS_FILE: &str = "packages.json";
 
-fn remove(folder: &Path) -> Result<()> {
+pub(super) fn remove(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
     }

@@ -1,9 +1,11 @@
 //! The real programs: where they are, how to get them, how to run them.
 
 mod debian;
+mod golang;
 mod gopeer;
 mod install;
 mod key;
+mod memberlist;
 mod metrics;
 mod mingle;
 mod node;
@@ -22,6 +24,7 @@ pub use self::mingle::{MingleAgent, MingleMember, MingleOptions};
 pub use gopeer::{DelegateVersions, GoEvent, GoMember, GoPeer, GoPeerOptions};
 pub use install::install;
 pub use key::Key;
+pub use memberlist::{Crowd, CrowdProgram, crowds};
 pub use metrics::Metrics;
 pub use node::{Ack, MingleNode, NodeMessage, NodeOptions, UserState, Way};
 pub use ports::{free_address, loopback_v4, loopback_v6};
