@@ -3,7 +3,7 @@ use std::fmt;
 use crate::Node;
 
 /// What a checkpoint begins with: a mark, and the version of its encoding.
-const MAGIC: [u8; 4] = *b"mgl\x03";
+const MAGIC: [u8; 4] = *b"mgl\x04";
 
 impl Node {
     /// The whole machine as bytes: [`Node::restore`] goes on exactly where this stands.

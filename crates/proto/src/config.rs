@@ -100,6 +100,8 @@ pub struct Rules {
     pub confirmations: Confirmations,
     /// Whether a ping tells a suspect that it is one.
     pub buddies: Buddies,
+    /// What follows a join.
+    pub joins: Joins,
 }
 
 /// How a claim and a belief make the next belief.
@@ -161,6 +163,17 @@ pub enum Buddies {
     Told,
     /// Only when gossip gets to it (SWIM).
     Untold,
+}
+
+/// What follows a join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Joins {
+    /// Nothing: of those who join at the same time gossip tells, and the next periodic exchange.
+    Once,
+    /// A moment later whoever has joined asks its peer which view that has, then others, with pauses that
+    /// double, and exchanges views with it where they differ; until one has the same, or an exchange has
+    /// brought no more than gossip carries in a packet. Only mingle nodes tell.
+    UntilAgreed,
 }
 
 /// How a refutation gets to those who hold us for dead.
@@ -297,6 +310,7 @@ impl Rules {
         timeouts: Timeouts::Configured,
         confirmations: Confirmations::FromMult,
         buddies: Buddies::Told,
+        joins: Joins::Once,
     };
 
     /// As Lifeguard's paper has it, and what the paper says nothing of as Go memberlist behaves.
@@ -335,6 +349,7 @@ impl Rules {
         timeouts: Timeouts::Measured,
         confirmations: Confirmations::FromMult,
         buddies: Buddies::Told,
+        joins: Joins::UntilAgreed,
     };
 }
 

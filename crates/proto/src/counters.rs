@@ -55,6 +55,8 @@ counters! {
     ClaimsSent = "claims_sent",
     /// Exchanges dialled.
     ExchangesDialled = "exchanges_dialled",
+    /// Members asked after a join which view they have by now.
+    ViewsCompared = "views_compared",
     /// Probes begun.
     Probes = "probes",
     /// Probes that ended without an answer.

@@ -38,7 +38,7 @@ mod versions;
 pub use checkpoint::CheckpointError;
 pub use config::{
     Accusations, Addresses, Agreement, Beliefs, Buddies, Cidr, CidrError, Config, ConfigError,
-    Confirmations, Goodbyes, Gossip, Hearsay, Lateness, Local, Nacks, Names, Reconnects,
+    Confirmations, Goodbyes, Gossip, Hearsay, Joins, Lateness, Local, Nacks, Names, Reconnects,
     Refutations, Rules, Timeouts, Tombstones, Verdicts, check_name,
 };
 pub use counters::{Counter, Counters};

@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Tombstone,
     /// Somebody who is missing is to be looked for.
     Reconnect,
+    /// Somebody is to be asked which view it has, after a join.
+    Compare,
 }
 
 /// What a process may do on a thread of its own, as far as deadlines start it.
@@ -66,7 +68,8 @@ impl Activity {
             | Timer::Leave
             | Timer::Reap(_)
             | Timer::Tombstone
-            | Timer::Reconnect => Self::Upkeep,
+            | Timer::Reconnect
+            | Timer::Compare => Self::Upkeep,
         }
     }
 }
@@ -81,7 +84,7 @@ pub(crate) struct Timers {
     by_timer: BTreeMap<Timer, Instant>,
 }
 
-const SINGLE: [Timer; 8] = [
+const SINGLE: [Timer; 9] = [
     Timer::Probe,
     Timer::ProbeTimeout,
     Timer::ProbeDeadline,
@@ -90,6 +93,7 @@ const SINGLE: [Timer; 8] = [
     Timer::Leave,
     Timer::Tombstone,
     Timer::Reconnect,
+    Timer::Compare,
 ];
 
 /// Where in [`SINGLE`] it is.
@@ -123,10 +127,14 @@ impl Timers {
         single.copied().into_iter().chain(self.by_time.first().map(|&(at, _)| at)).min()
     }
 
+    /// Those of which there is one and that run.
+    fn running(&self) -> impl Iterator<Item = (Instant, Timer)> {
+        self.single.iter().zip(SINGLE).filter_map(|(at, timer)| Some(((*at)?, timer)))
+    }
+
     /// Takes out the earliest timer that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Timer> {
-        let single = self.single.iter().zip(SINGLE).filter_map(|(at, timer)| Some(((*at)?, timer)));
-        let (at, timer) = single.chain(self.by_time.first().copied()).min()?;
+        let (at, timer) = self.running().chain(self.by_time.first().copied()).min()?;
         if at > now {
             return None;
         }
@@ -136,8 +144,7 @@ impl Timers {
 
     /// The earliest timer of an activity.
     pub(crate) fn next_of(&self, activity: Activity) -> Option<(Instant, Timer)> {
-        let single = self.single.iter().zip(SINGLE).filter_map(|(at, timer)| Some(((*at)?, timer)));
-        let all = single.chain(self.by_time.iter().copied());
+        let all = self.running().chain(self.by_time.iter().copied());
         all.filter(|&(_, timer)| Activity::of(timer) == activity).min()
     }
 

@@ -30,7 +30,7 @@ pub use write::Journal;
 /// What a segment begins with.
 const MARK: [u8; 4] = *b"mglr";
 /// Rises with every change of what is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Where a segment comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -139,14 +139,16 @@ impl Node {
             }
             (Purpose::PushPull { with }, Ok(StreamMessage::PushPull(view))) => {
                 self.counters.count(Counter::PushPullsReceived);
+                let before = self.members.live_others();
                 // A refusal is counted in there, and nobody waits for it.
                 let _ = self.merge_answer(with, &view);
+                self.on_exchanged(exchange, before);
             }
             (Purpose::Ping { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
                 self.on_stream_ping(seq, StreamPing::Answered);
             }
             (Purpose::Inquiry { seq }, Ok(StreamMessage::Ack(ack))) if ack.seq == seq => {
-                self.on_inquiry_ack(seq);
+                self.on_inquiry_ack(seq, ack.payload);
             }
             (Purpose::Goodbye { with }, Ok(StreamMessage::PushPull(_))) => self.on_receipt(with),
             (Purpose::Ping { seq }, _) => self.on_stream_ping(seq, StreamPing::Failed),
@@ -171,6 +173,7 @@ impl Node {
             Some(StreamMessage::PushPull(view)) => {
                 self.counters.count(Counter::PushPullsReceived);
                 let others = self.others_in(&view);
+                let before = self.members.live_others();
                 if others == Others::Nobody {
                     return Err(RequestError::Ourselves { to });
                 }
@@ -179,6 +182,7 @@ impl Node {
                     let name = self.members.local().profile.name().into();
                     return Err(RequestError::Namesake { to, name });
                 }
+                self.begin_comparing(to, before);
                 Ok(Done::Joined { members })
             }
             Some(StreamMessage::Error(text)) => {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mingle_wire::memberlist::ViewNote;
 use mingle_wire::{Alive, Capabilities, Incarnation, SeqNo, State};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub(super) enum Question {
     Hearsay { state: State, incarnation: Incarnation, via: Via },
     /// We say goodbye: has it heard?
     Goodbye,
+    /// We have joined: which view does it have?
+    View,
     /// Somebody has our name at another address: does anybody answer to it there?
     OurName { at: SocketAddr, incarnation: Incarnation, via: Via },
 }
@@ -62,7 +65,7 @@ impl Node {
     pub const INQUIRIES: u32 = 1 << 31;
 
     /// Begins an inquiry, unless too many are under way; that is counted.
-    fn inquire(&mut self, about: MemberKey, question: Question) -> Option<SeqNo> {
+    pub(super) fn inquire(&mut self, about: MemberKey, question: Question) -> Option<SeqNo> {
         if self.inquiries.len() >= MAX_INQUIRIES {
             self.counters.count(Counter::InquiriesRefused);
             return None;
@@ -216,7 +219,7 @@ impl Node {
     }
 
     /// An ack came whose number may be one of these; says whether it is.
-    pub(super) fn on_inquiry_ack(&mut self, seq: SeqNo) -> bool {
+    pub(super) fn on_inquiry_ack(&mut self, seq: SeqNo, payload: &[u8]) -> bool {
         if let Some(key) = self.last_words.remove(&seq) {
             self.spare(key);
             return true;
@@ -231,6 +234,10 @@ impl Node {
             }
             Question::Hearsay { .. } => self.members.heard(about, self.now),
             Question::Goodbye => self.on_receipt(about),
+            Question::View => {
+                self.members.heard(about, self.now);
+                self.on_compared(about, ViewNote::split(payload).1);
+            }
             Question::OurName { at, .. } => {
                 self.contested.insert(MemberKey::LOCAL, self.now);
                 self.namesake = Some(Namesake { at, answered: self.now });
@@ -252,6 +259,8 @@ impl Node {
                 self.accuse(about, incarnation, cause, via, Duration::ZERO);
             }
             Question::Goodbye => self.on_no_receipt(),
+            // Whoever compares asks again.
+            Question::View => {}
             Question::OurName { at, incarnation, via } => {
                 self.forget_namesake(at);
                 // What is said of us is of a former life; nobody lives there any more.

@@ -8,6 +8,7 @@ mod corrections;
 mod exchanges;
 mod gossip;
 mod inquiries;
+mod joining;
 mod leaving;
 mod links;
 mod packets;
@@ -40,6 +41,7 @@ use crate::{
 use corrections::Corrections;
 use exchanges::Purpose;
 use inquiries::{Inquiry, Namesake};
+use joining::Comparing;
 use leaving::Leaving;
 use links::Link;
 use packets::Relay;
@@ -111,6 +113,8 @@ pub struct Node {
     /// When views were last exchanged because they differed, our version of it then, and the pause
     /// until that may be done again.
     reconciled: Option<(Instant, u64, Duration)>,
+    /// Since a join, until somebody has the same view.
+    comparing: Option<Comparing>,
     /// How many acks in a row told of the view that we have.
     same_in_a_row: u32,
     /// How many periodic exchanges in a row were spared.
@@ -181,6 +185,7 @@ impl Node {
             reconnect_pause: config.probe_interval,
             changed: now,
             reconciled: None,
+            comparing: None,
             same_in_a_row: 0,
             spared_in_a_row: 0,
             user_states: false,
@@ -316,6 +321,7 @@ impl Node {
             Timer::Reap(key) => self.reap(key),
             Timer::Tombstone => self.on_tombstone_timeout(),
             Timer::Reconnect => self.on_reconnect_tick(),
+            Timer::Compare => self.on_compare_tick(),
         }
     }
 
@@ -508,6 +514,9 @@ impl Node {
     fn emit_change(&mut self, change: crate::Change, key: MemberKey, evidence: Evidence) {
         self.view_version += 1;
         self.changed = self.now;
+        if change == crate::Change::Joined {
+            self.note_crowd();
+        }
         let member = self.members.member(key);
         self.emit(Event::Member { change, member, evidence });
     }

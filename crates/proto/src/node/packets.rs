@@ -112,7 +112,7 @@ impl Node {
         self.counters.count(Counter::AcksReceived);
         if self.probe.as_ref().is_some_and(|probe| probe.seq == ack.seq) {
             self.on_probe_ack(from, ack, received);
-        } else if self.on_inquiry_ack(ack.seq) {
+        } else if self.on_inquiry_ack(ack.seq, ack.payload) {
             // It is done.
         } else if let Some(relay) = self.relays.remove(&ack.seq) {
             self.timers.cancel(Timer::Relay(ack.seq));

@@ -6,6 +6,7 @@ mod asking;
 mod bounds;
 mod cluster;
 mod healing;
+mod joining;
 mod journal;
 mod law;
 mod lifeguard;
