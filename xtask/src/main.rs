@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod bench;
 mod book;
 mod chaos;
 mod ci;
@@ -41,6 +42,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Ask an agent thousands of things, right and wrong, and compare with its own OpenAPI document.
     Api(api::Options),
+    /// Measure the project beside its peers.
+    Bench(bench::Options),
     /// Look at the page of real agents in Chromium: how it shows failures, returns and goodbyes.
     E2e(e2e::Options),
     /// Check the alert rules and the board with real agents, real faults and a real Prometheus.
@@ -79,6 +82,7 @@ fn perform(command: Command) -> Result<ExitCode> {
         Command::Otel(options) => otel::run(&options),
         Command::Book(options) => book::run(&options),
         Command::E2e(options) => e2e::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Tidy(options) => tidy::run(options),
         Command::Interop(options) => interop::run(&options),
