@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::shell::{cargo, run as shell};
-use crate::{chaos, deny, e2e, interop, mutate, tidy, tools};
+use crate::{bench, chaos, deny, e2e, interop, mutate, tidy, tools};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ struct Step {
     work: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         command: "cargo fmt --all --check",
@@ -63,6 +63,7 @@ const STEPS: [Step; 11] = [
         },
     },
     Step { name: "tidy", command: "cargo xtask tidy", work: tidy::check },
+    Step { name: "guard", command: "cargo xtask bench guard", work: bench::guard::check },
     Step { name: "mutate", command: "cargo xtask mutate --some 2", work: mutate::run_some },
     Step {
         name: "interop",

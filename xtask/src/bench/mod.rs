@@ -2,6 +2,7 @@
 
 mod crowd;
 mod gauge;
+pub(crate) mod guard;
 mod peers;
 mod table;
 mod trial;
@@ -20,6 +21,8 @@ pub(crate) struct Options {
 enum What {
     /// Many nodes of each system in one process, on loopback, in a network namespace of their own; needs root, `ip` and `nft`.
     Peers(peers::Options),
+    /// Count instructions, allocations and bytes of fixed pieces of work, and compare them with the figures in the tree.
+    Guard(guard::Options),
 }
 
 /// # Errors
@@ -28,5 +31,6 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.what {
         What::Peers(options) => peers::run(options),
+        What::Guard(options) => guard::run(options),
     }
 }

@@ -18,7 +18,7 @@ const HOUSE: [(&str, &[&str]); 9] = [
     ("mingle-agent", &["mingle", "mingle-sim"]),
     ("mingle-sim", &["mingle-wire", "mingle-proto"]),
     ("mingle-interop", &["mingle"]),
-    ("mingle-bench", &["mingle-wire", "mingle-proto", "mingle"]),
+    ("mingle-bench", &["mingle-wire", "mingle-proto", "mingle", "mingle-sim"]),
     ("mingle-fuzz-targets", &["mingle-wire", "mingle-proto"]),
     ("xtask", &[]),
 ];
