@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::cluster::{Failed, Message, Notice, PeerState, Recipient, Reply};
 use crate::conflicts::Conflicts;
 use crate::decision::Decided;
+use crate::events::LastEvidence;
 use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
 use crate::flag::Flag;
 use crate::flight::FlightRecorder;
@@ -33,9 +34,9 @@ use crate::sealer::Sealer;
 use crate::seeds::Seeds;
 use crate::state::{self, Keeper};
 use crate::stats::{Stats, Tallies, Tally};
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 use crate::view::View;
-use crate::{Cluster, events};
+use crate::{Cluster, events, inbox};
 
 /// What a node starts with.
 pub(crate) struct Launch {
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     /// The last decisions, for those who ask why.
     pub(crate) flight: FlightRecorder,
     pub(crate) conflicts: Conflicts,
+    pub(crate) last_evidence: LastEvidence,
     pub(crate) messages: Topic<Message>,
     pub(crate) user_states: Topic<PeerState>,
     pub(crate) notices: Topic<Notice>,
@@ -168,6 +170,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         view: View::new(Member::new(&local, LastRtt::default(), Link::default(), &clock)),
         flight: FlightRecorder::new(),
         conflicts: Conflicts::default(),
+        last_evidence: LastEvidence::default(),
         messages: Topic::new(),
         user_states: Topic::new(),
         notices: Topic::new(),
@@ -211,10 +214,10 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         requests: BTreeMap::new(),
         next_request: 0,
         next_theirs: 0,
+        is_crowded: false,
         detail: Detail::None,
         user_state: Vec::new(),
         nonces: Nonces::default(),
-        inbox: vec![0; LARGEST_DATAGRAM],
         body: Vec::new(),
         outbox: Vec::new(),
         scratch: Scratch::default(),
@@ -248,11 +251,12 @@ struct Driver<T: Transport> {
     requests: BTreeMap<RequestId, Reply>,
     next_request: u64,
     next_theirs: u64,
+    /// Whether as many streams as allowed were open when we last looked.
+    is_crowded: bool,
     /// More about the end of the exchange that is being told to the node.
     detail: Detail,
     user_state: Vec<u8>,
     nonces: Nonces,
-    inbox: Vec<u8>,
     body: Vec<u8>,
     outbox: Vec<u8>,
     scratch: Scratch,
@@ -282,7 +286,6 @@ enum Wake<S> {
     Time,
 }
 
-const LARGEST_DATAGRAM: usize = 65_536;
 /// Datagrams taken in one go, before anything else has its turn.
 const DATAGRAMS_AT_ONCE: usize = 256;
 /// Steps taken in one go.
@@ -337,11 +340,12 @@ impl<T: Transport> Driver<T> {
         let patience = self.recorder.as_ref().and_then(Recorder::patience);
         let longest = patience.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
         let nap = due.map_or(longest, |due| self.clock.until(due)).min(longest);
+        let has_room = self.has_room_for_streams();
         tokio::select! {
             _ = self.shared.stop.wait() => Wake::Stop,
             command = self.commands.recv() => Wake::Command(command),
             ready = self.transport.readable() => Wake::Packets(ready),
-            accepted = self.transport.accept() => Wake::Accepted(accepted),
+            accepted = self.transport.accept(), if has_room => Wake::Accepted(accepted),
             step = self.steps.join_next(), if !self.steps.is_empty() => Wake::Step(step),
             () = tokio::time::sleep(nap) => Wake::Time,
         }
@@ -372,13 +376,15 @@ impl<T: Transport> Driver<T> {
     }
 
     fn take_packets(&mut self) {
-        for _ in 0..DATAGRAMS_AT_ONCE {
-            match self.transport.try_recv_from(&mut self.inbox) {
-                Ok((length, from)) => self.on_datagram(length, from),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => self.on_receive_error(&error),
+        inbox::with(|inbox| {
+            for _ in 0..DATAGRAMS_AT_ONCE {
+                match self.transport.try_recv_from(inbox) {
+                    Ok((length, from)) => self.on_datagram(&inbox[..length], from),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(error) => self.on_receive_error(&error),
+                }
             }
-        }
+        });
     }
 
     /// An ICMP message about an earlier packet, or nothing worth more than a count.
@@ -387,14 +393,13 @@ impl<T: Transport> Driver<T> {
         self.shared.tallies.count(Tally::ReceiveErrors);
     }
 
-    fn on_datagram(&mut self, length: usize, from: SocketAddr) {
-        let now = self.clock.now();
+    fn on_datagram(&mut self, datagram: &[u8], from: SocketAddr) {
+        let (now, length) = (self.clock.now(), datagram.len());
         trace!(%from, length, "packet in");
         self.shared.tallies.count(Tally::DatagramsIn);
         self.shared.tallies.add(Tally::DatagramBytesIn, length);
         let sealing = self.shared.sealer.current();
-        let Self { node, recorder, inbox, scratch, .. } = self;
-        let datagram = &inbox[..length];
+        let Self { node, recorder, scratch, .. } = self;
         let refused = node.counters().refused_in_all();
         let opened = sealing.envelope.open_packet(datagram, scratch, |body| {
             take_in(node, recorder.as_mut(), now, Input::Packet { from, received: now, body });
@@ -525,6 +530,18 @@ impl<T: Transport> Driver<T> {
         RequestId(self.next_request)
     }
 
+    /// Whether one more stream may be open. Where it may not, others wait in the system's queue: who is one of a thousand that join
+    /// at once is answered a little later.
+    fn has_room_for_streams(&mut self) -> bool {
+        let has_room = self.shared.limits.theirs.available_permits() > 0;
+        if !has_room && !self.is_crowded {
+            debug!("as many streams as allowed are open; others wait");
+            self.shared.tallies.count(Tally::StreamsDelayed);
+        }
+        self.is_crowded = !has_room;
+        has_room
+    }
+
     fn on_accepted(&mut self, accepted: io::Result<(T::Stream, SocketAddr)>) {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
@@ -534,8 +551,7 @@ impl<T: Transport> Driver<T> {
             }
         };
         let Ok(place) = Arc::clone(&self.shared.limits.theirs).try_acquire_owned() else {
-            debug!(%from, "too many streams are open");
-            return self.shared.tallies.count(Tally::StreamsRefused);
+            return;
         };
         self.shared.tallies.count(Tally::StreamsAccepted);
         self.next_theirs += 1;
@@ -681,7 +697,7 @@ impl<T: Transport> Driver<T> {
             Err(error) => {
                 debug!(%to, %error, "sending");
                 self.shared.tallies.count(Tally::DatagramsUnsent);
-                self.failures.push(Failure::Send { to, kind: kind_of(&error) });
+                self.failures.push(Failure::Send { to, kind: transport::failure_of(&error) });
             }
         }
     }
@@ -779,16 +795,4 @@ fn take_in(node: &mut Node, recorder: Option<&mut Recorder>, now: Instant, input
         recorder.input(node, now, &input);
     }
     node.handle(now, input);
-}
-
-/// What an error on sending means to the node.
-fn kind_of(error: &io::Error) -> SendFailure {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SendFailure::NoRoom,
-        io::ErrorKind::ConnectionRefused
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::AddrNotAvailable => SendFailure::Unreachable,
-        _ => SendFailure::Other,
-    }
 }

@@ -1,7 +1,7 @@
 //! What the node tells goes to the view, to subscribers and to the log.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use mingle_proto::{Change, Event, Evidence};
@@ -14,15 +14,29 @@ use crate::decision::{Decided, MemberChange};
 use crate::driver::Shared;
 use crate::flight::Cost;
 use crate::member::{DegradedLink, Member};
-use crate::queue::Published;
+use crate::queue::{Published, lock};
 use crate::stats::Tally;
+
+/// The evidence of the last change of a member. A view that comes changes many for one reason, which is kept once.
+#[derive(Debug, Default)]
+pub(crate) struct LastEvidence(Mutex<Option<Arc<Evidence>>>);
+
+impl LastEvidence {
+    fn same_or_new(&self, evidence: Evidence) -> Arc<Evidence> {
+        let mut last = lock(&self.0);
+        match &*last {
+            Some(same) if **same == evidence => Arc::clone(same),
+            Some(_) | None => Arc::clone(last.insert(Arc::new(evidence))),
+        }
+    }
+}
 
 /// Gives an event of the node on to whoever wants to know.
 pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
     let at = clock.system_time(clock.now());
     match event {
         Event::Member { change, member, evidence } => {
-            let evidence = Arc::new(evidence);
+            let evidence = shared.last_evidence.same_or_new(evidence);
             changed(shared, Changed { at, change, member, evidence }, clock);
         }
         Event::Conflict { member, other } => {

@@ -62,6 +62,7 @@ mod files;
 mod flag;
 mod flight;
 mod histogram;
+mod inbox;
 mod join;
 mod member;
 mod nonces;

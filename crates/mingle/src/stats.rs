@@ -47,8 +47,8 @@ tallies! {
     StreamBytesOut = "stream_bytes_out",
     /// Streams accepted.
     StreamsAccepted = "streams_accepted",
-    /// Streams dropped at once because as many as allowed were open.
-    StreamsRefused = "streams_refused",
+    /// Times that as many streams as allowed were open, and others waited.
+    StreamsDelayed = "streams_delayed",
     /// Errors on accepting streams.
     AcceptErrors = "accept_errors",
     /// Streams dropped because the bytes buffered for all of them reached the bound.

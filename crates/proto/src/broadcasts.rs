@@ -23,11 +23,11 @@ pub(crate) struct Broadcasts {
     bytes: usize,
     #[serde(skip)]
     taken: Vec<u32>,
+    #[serde(skip)]
+    spelled: Vec<u8>,
 }
 
 const SHORT: &str = "a claim is far shorter than 64 KiB";
-/// Bytes that most claims do with, so that spelling one takes one allocation.
-const USUAL: usize = 128;
 /// So many free claims are kept when all have been sent.
 const KEPT: usize = 16;
 
@@ -95,11 +95,14 @@ impl Broadcasts {
         second: impl FnOnce(&mut Vec<u8>),
     ) {
         let index = self.index_for(about);
+        // Spelled elsewhere, so that a claim takes the room that it needs and no more.
+        self.spelled.clear();
+        first(&mut self.spelled);
         let claim = &mut self.claims[index as usize];
+        claim.second = u16::try_from(self.spelled.len()).expect(SHORT);
+        second(&mut self.spelled);
         claim.bytes.clear();
-        first(&mut claim.bytes);
-        claim.second = u16::try_from(claim.bytes.len()).expect(SHORT);
-        second(&mut claim.bytes);
+        claim.bytes.extend_from_slice(&self.spelled);
         let more = if claim.parts().count() > 1 { PART_OVERHEAD } else { 0 };
         let length = u16::try_from(claim.bytes.len() + more).expect(SHORT);
         claim.place = Place { transmits: 0, length: Reverse(length), id: Reverse(self.next_id) };
@@ -126,7 +129,7 @@ impl Broadcasts {
             return index;
         }
         let index = self.free.pop().unwrap_or_else(|| {
-            let bytes = Vec::with_capacity(USUAL);
+            let bytes = Vec::new();
             self.claims.push(Claim { about, place: Place::first(0, 0), bytes, second: 0 });
             u32::try_from(self.claims.len() - 1).expect("there are at most as many as members")
         });

@@ -21,7 +21,7 @@ const REFUSALS: [&str; 18] = [
     "pings_for_others",
     "streams_encrypted_unexpectedly",
     "stream_messages_refused",
-    "streams_refused",
+    "streams_delayed",
     "streams_over_budget",
     "dials_refused",
     "accept_errors",

@@ -6,6 +6,7 @@ mod net;
 use std::io;
 use std::net::SocketAddr;
 
+use mingle_proto::SendFailure;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use memory::{MemoryNetwork, MemoryTransport};
@@ -54,5 +55,17 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
             Some(v4) => SocketAddr::new(v4.into(), v6.port()),
             None => address,
         },
+    }
+}
+
+/// What an error on sending means to the node.
+pub(crate) fn failure_of(error: &io::Error) -> SendFailure {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => SendFailure::NoRoom,
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => SendFailure::Unreachable,
+        _ => SendFailure::Other,
     }
 }

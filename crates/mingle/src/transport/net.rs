@@ -23,7 +23,7 @@ const PORT_TRIES: u32 = 10;
 /// The receive buffer to ask for; halved until the system grants it.
 const RECEIVE_BUFFER: usize = 2 << 20;
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 256;
+const BACKLOG: i32 = 1024;
 
 impl NetTransport {
     /// Binds both sockets. A wildcard address of one family falls back to the other one's on hosts

@@ -22,7 +22,7 @@ const FEW: usize = 16;
 /// So many are more than it carries in a tick.
 const CROWD: usize = 4 * FEW;
 /// Turns in which the peer of the join is asked. It knows most when many join by it; others share the rest.
-const WITH_PEER: u32 = 4;
+const WITH_PEER: u32 = 2;
 /// How often the pause doubles.
 const MOST_DOUBLINGS: u32 = 3;
 /// Who got no answer that ends it by then waits for the next crowd.
