@@ -233,7 +233,8 @@ pub enum Verdicts {
     /// No: the suspicion runs out, and that is it.
     AtDeadline,
     /// It is pinged, and told that it is suspected, `probe_timeout` before its suspicion runs out. An
-    /// answer gives it the shortest suspicion once more.
+    /// answer gives it the shortest suspicion once more. So does, one time, that we are its only accuser while
+    /// our health score is above 0 and others could have seconded us: the accusation is told again.
     Asked,
 }
 

@@ -67,6 +67,8 @@ counters! {
     ProbesVoided = "probes_voided",
     /// Accusations of others that started here.
     SuspicionsRaised = "suspicions_raised",
+    /// Suspicions told once more where nobody else had accused and this node doubted itself.
+    SuspicionsRetold = "suspicions_retold",
     /// Accusations not made because too many others were not borne out.
     AccusationsWithheld = "accusations_withheld",
     /// Links found degraded: the member answers, and not to direct packets.

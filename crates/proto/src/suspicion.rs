@@ -24,6 +24,8 @@ pub(crate) struct Suspicion {
     granted: Duration,
     /// When it was asked for its last word, and by which number.
     pub(crate) asked: Option<(Instant, SeqNo)>,
+    /// Whether nobody had seconded it when it ran out, and it was told once more.
+    is_retold: bool,
 }
 
 /// What bounds a suspicion.
@@ -55,6 +57,7 @@ impl Suspicion {
             max,
             granted: Duration::ZERO,
             asked: None,
+            is_retold: false,
         }
     }
 
@@ -86,6 +89,17 @@ impl Suspicion {
         self.asked = None;
         let ends = now + self.min;
         self.granted = self.granted.saturating_add(ends.since(self.deadline()));
+    }
+
+    /// Whether others could have seconded it by now, nobody has, and it was not told again yet.
+    pub(crate) fn is_unseconded(&self) -> bool {
+        self.wanted > 0 && self.confirmations() == 0 && !self.is_retold
+    }
+
+    /// It is told once more, and runs for its minimum once more, from now.
+    pub(crate) fn retell(&mut self, now: Instant) {
+        self.is_retold = true;
+        self.spare(now);
     }
 
     /// When its suspect is asked for its last word, or if that was done, when it is over.

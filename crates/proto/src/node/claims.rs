@@ -370,7 +370,35 @@ impl Node {
             }
             return self.wait_for_suspicion(key);
         }
+        if self.may_not_have_been_heard(key) {
+            return self.retell(key);
+        }
         self.pass_verdict(key);
+    }
+
+    /// Whether we are the only accuser and doubt ourselves: what we send may get lost, the accusation too, and then the
+    /// accused could not refute it.
+    fn may_not_have_been_heard(&self, key: MemberKey) -> bool {
+        let local = self.members.local().profile.name();
+        let is_ours_alone = |suspicion: &Suspicion| {
+            suspicion.is_unseconded() && suspicion.accusers().iter().all(|by| **by == *local)
+        };
+        self.config.rules.verdicts == Verdicts::Asked
+            && self.awareness.score() > 0
+            && self.suspicions.get(&key).is_some_and(is_ours_alone)
+    }
+
+    fn retell(&mut self, key: MemberKey) {
+        let local = self.members.local().profile.clone();
+        let Some(suspicion) = self.suspicions.get_mut(&key) else { return };
+        if let Some((_, seq)) = suspicion.asked {
+            self.last_words.remove(&seq);
+        }
+        suspicion.retell(self.now);
+        let incarnation = suspicion.incarnation;
+        self.counters.count(Counter::SuspicionsRetold);
+        self.queue_suspect(key, incarnation, local.name());
+        self.wait_for_suspicion(key);
     }
 
     /// A suspect has answered.

@@ -431,3 +431,34 @@ fn a_forged_death_of_everybody_is_undone_in_seconds() {
     world.run(10 * SECOND);
     assert!(world.all_see_all());
 }
+
+/// What it sends is lost, so that nobody can refute what it says of them; all of it comes through a second after the first of
+/// its suspicions has run out.
+#[test]
+fn whoever_doubts_itself_and_is_alone_in_its_accusation_tells_it_again() {
+    let config = Config::lan();
+    let mut world = World::joined(8, &config);
+    world.set_rule(|from, _, _| from != 7);
+    let suspected = |world: &World| {
+        let changes = world.events.iter().filter_map(|(at, node, event)| match event {
+            Event::Member { change: Change::Suspected, .. } if *node == 7 => Some(*at),
+            _ => None,
+        });
+        changes.min()
+    };
+    while suspected(&world).is_none() {
+        world.run(Duration::from_millis(100));
+    }
+    let longest = Duration::from_secs(24);
+    let heals = suspected(&world).unwrap() + longest + Duration::from_secs(1);
+    world.run(heals.since(world.now));
+    assert!(count(&world, 7, Counter::SuspicionsRetold) > 0, "the first has run out");
+    world.heal();
+    world.run(Duration::from_secs(30));
+    let failed = world.events.iter().filter(|(_, node, event)| {
+        let is_failure = matches!(event, Event::Member { change: Change::Failed, .. });
+        *node == 7 && is_failure
+    });
+    assert_eq!(failed.count(), 0, "all of them are up");
+    assert!(world.all_see_all());
+}

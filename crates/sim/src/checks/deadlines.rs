@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mingle_proto::{Cause, Change, Config, Instant};
+use mingle_proto::{Cause, Change, Config, Counter, Instant};
 use mingle_wire::{Incarnation, Message, State};
 
 use super::desk::{Checker, Desk};
@@ -27,6 +27,8 @@ struct Host {
     suspicions: BTreeMap<NameId, Suspicion>,
     /// The first of all these; `None` when it has to be looked for, or there is none.
     first: Option<(Instant, NameId)>,
+    /// How many suspicions it has told again, as it counts them.
+    retold: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,9 @@ struct Suspicion {
     bounds: Bounds,
     /// Who accused in packets, the first accuser first. Our own accusations are not seen from here.
     accusers: Vec<NameId>,
+    /// Whether the observer is the first of them, and may tell it once more while it is the only one.
+    is_own: bool,
+    is_retold: bool,
     /// What the accused got on top because the observer was late.
     granted: Duration,
     /// How long it lasts at the least once its suspect was asked, and until when that answer counts.
@@ -144,6 +149,26 @@ impl Deadlines {
         }
     }
 
+    /// As many suspicions as the node says to have told again run on, of those for which that was due.
+    pub(super) fn retold(&mut self, step: &Handled<'_>) -> Vec<(NameId, Incarnation)> {
+        let Some(host) = self.hosts.get_mut(step.host as usize) else { return Vec::new() };
+        let told = step.node.counters().get(Counter::SuspicionsRetold);
+        let again = told - std::mem::replace(&mut host.retold, told);
+        let again = usize::try_from(again).unwrap_or(usize::MAX);
+        if again > 0 {
+            host.first = None;
+        }
+        let due = host.suspicions.iter_mut().filter(|(_, it)| it.may_be_retold(step));
+        let retold = due.take(again).map(|(&about, suspicion)| {
+            suspicion.is_retold = true;
+            suspicion.asked = None;
+            suspicion.spared = step.shown + suspicion.bounds.least(suspicion.bounds.wanted);
+            suspicion.set_end();
+            (about, suspicion.incarnation)
+        });
+        retold.collect()
+    }
+
     /// Whoever has a deadline wants to be woken for it.
     pub(super) fn handled(&mut self, desk: &mut Desk, names: &Names, step: Handled<'_>) {
         let Some(host) = self.hosts.get_mut(step.host as usize) else { return };
@@ -222,6 +247,8 @@ impl Suspicion {
             incarnation: case.member.incarnation,
             bounds: Bounds::of(config, case.count),
             accusers: vec![by],
+            is_own: by == case.me,
+            is_retold: false,
             granted: Duration::ZERO,
             patience: config.probe_timeout,
             asked: None,
@@ -230,6 +257,13 @@ impl Suspicion {
         };
         suspicion.set_end();
         suspicion
+    }
+
+    /// Whether it is over, its observer its only accuser though others are wanted, and in doubt of itself.
+    fn may_be_retold(&self, step: &Handled<'_>) -> bool {
+        let is_alone = self.is_own && self.accusers.len() == 1 && self.bounds.wanted > 0;
+        let is_over = self.asked.is_some() && self.ends <= step.shown + ROUNDING;
+        is_alone && is_over && !self.is_retold && step.node.health() > 0
     }
 
     fn set_end(&mut self) {

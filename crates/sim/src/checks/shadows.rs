@@ -268,6 +268,9 @@ impl Shadows {
         let config = node.config();
         self.refutations.handled(desk, node.local_incarnation());
         self.resurrection.handled(config, self.names.len(), view, (host, shown));
+        for (about, incarnation) in self.deadlines.retold(&step) {
+            self.transmits.retold(view.me(), about, incarnation);
+        }
         self.transmits.handled(desk, &self.names, config, host, node);
         self.answers.handled(desk, config, step);
         for about in self.inquiries.handled(host, shown) {

@@ -137,6 +137,11 @@ impl Transmits {
         self.news.push((about, claim));
     }
 
+    /// A suspicion of its own is told once more.
+    pub(super) fn retold(&mut self, me: NameId, about: NameId, incarnation: Incarnation) {
+        self.news.push((about, Some(Claim::Suspect(incarnation, me))));
+    }
+
     pub(super) fn handled(
         &mut self,
         desk: &mut Desk,

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mingle_proto::{ConfigError, Instant};
+use mingle_proto::{ConfigError, Instant, Node};
 use mingle_wire::Incarnation;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::lifeguard::System;
 use super::page::{Chart, Line, Page, Scale};
 use super::text::{aligned, row, shown};
 use super::{Interval, converged, mean_with_interval, to_f64};
-use crate::network::{Carrier, Effect, Rule, RuleId};
+use crate::network::{Carrier, Effect, Rule, RuleId, Traffic};
 use crate::nodes::NodeSet;
 use crate::repeat::{Progress, side_by_side};
 use crate::rng::{Chance, Rng};
@@ -213,9 +213,9 @@ impl Experiment {
         let mut starts: Vec<(Duration, u32)> =
             (1..nodes).map(|host| (rng.time_within(Duration::ZERO, self.within), host)).collect();
         starts.sort_unstable();
-        let (mut sizes, mut next) = (BTreeSet::new(), begin);
         let mut starts = starts.into_iter().peekable();
-        while world.now < begin + BORN_WITHIN {
+        let (mut sizes, mut seconds, mut next) = (BTreeSet::<usize>::new(), None, begin);
+        while seconds.is_none() && next < begin + BORN_WITHIN {
             while let Some((after, host)) = starts.next_if(|(after, _)| begin + *after <= next) {
                 world.run_until(begin + after);
                 let launch =
@@ -223,29 +223,21 @@ impl Experiment {
                 world.start(host, launch).ok()?;
             }
             world.run_until(next);
-            let all_sizes =
-                world.hosts.iter().map(|host| host.node.as_ref().map(|node| node.live_count()));
-            sizes.extend(all_sizes.clone().flatten());
-            let done = all_sizes.flatten().filter(|&size| size == nodes as usize).count();
+            let up = world.hosts.iter().filter_map(|host| host.node.as_ref());
+            let seen: Vec<usize> = up.map(Node::live_count).collect();
+            sizes.extend(&seen);
+            let all = nodes as usize;
+            if seen.len() == all && seen.iter().all(|&size| size == all) {
+                seconds = Some(next.since(begin).as_secs_f64());
+            }
+            next = next + LOOK;
             if progress.is_stopped() {
                 return None;
             }
-            if done == nodes as usize {
-                let sent = world.network.traffic.packet_bytes + world.network.traffic.stream_bytes;
-                return Some(Birth {
-                    seconds: Some(world.now.since(begin).as_secs_f64()),
-                    sizes: sizes.len(),
-                    bytes_per_node: to_f64(sent) / f64::from(nodes),
-                });
-            }
-            next = next + LOOK;
         }
-        let sent = world.network.traffic.packet_bytes + world.network.traffic.stream_bytes;
-        Some(Birth {
-            seconds: None,
-            sizes: sizes.len(),
-            bytes_per_node: to_f64(sent) / f64::from(nodes),
-        })
+        let Traffic { packet_bytes, stream_bytes, .. } = world.network.traffic;
+        let bytes_per_node = to_f64(packet_bytes + stream_bytes) / f64::from(nodes);
+        Some(Birth { seconds, sizes: sizes.len(), bytes_per_node })
     }
 
     fn trouble(
@@ -331,7 +323,7 @@ impl<'a> Look<'a> {
 
     fn at(&mut self, world: &World, begin: Instant) {
         let nodes = || self.healthy.iter().filter_map(|&host| world.host(host).node.as_ref());
-        let sizes: BTreeSet<usize> = nodes().map(|node| node.live_count()).collect();
+        let sizes: BTreeSet<usize> = nodes().map(Node::live_count).collect();
         let (Some(&least), Some(&most)) = (sizes.first(), sizes.last()) else { return };
         self.differing_for += u32::from(least != most);
         let names = || self.faulty.iter().map(|&host| &world.host(host).name);

@@ -351,7 +351,7 @@ fn views_shown_otherwise_than_they_are_are_found() {
                 });
             }),
             ("the left as dead", |calls| {
-                shown(calls, Turn::Reply, |_, records| {
+                shown(calls, Turn::Dial, |_, records| {
                     let left = down(records).filter(|record| record.state == State::Left);
                     left.map(|record| record.state = State::Dead).is_some()
                 });
