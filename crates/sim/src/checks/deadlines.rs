@@ -262,7 +262,7 @@ impl Suspicion {
     /// Whether it is over, its observer its only accuser though others are wanted, and in doubt of itself.
     fn may_be_retold(&self, step: &Handled<'_>) -> bool {
         let is_alone = self.is_own && self.accusers.len() == 1 && self.bounds.wanted > 0;
-        let is_over = self.asked.is_some() && self.ends <= step.shown + ROUNDING;
+        let is_over = self.asked.is_some() && self.ends <= step.shown + 2 * ROUNDING;
         is_alone && is_over && !self.is_retold && step.node.health() > 0
     }
 
