@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::driver::{Command, Shared};
 use crate::exchange::Detail;
 use crate::join::{self, JoinReport};
+use crate::lanes::{Lane, Parcel};
 use crate::{
     Builder, Decision, Decisions, Dropped, JoinAddress, LeaveError, Member, Messages, MetaError,
     Notices, PeerStates, ResolveError, SendError, StateFile, Stats, Watch, Why,
@@ -213,12 +214,16 @@ impl Cluster {
         Ok(())
     }
 
-    /// Sends a user message of any size up to 13 MiB on a stream of its own. Returns when it was
-    /// written whole.
+    /// Sends a user message of any size up to 13 MiB on a stream.
+    ///
+    /// To a mingle node it goes on a stream that is kept, and this returns when that node has taken it and given it to
+    /// those who have subscribed; what is sent to one node one after another comes in that order. To any other node it
+    /// goes on a stream of its own, and this returns when it was written whole.
     ///
     /// # Errors
     ///
-    /// When the peer can't be reached, nobody of that name is live, or the node has stopped.
+    /// When the peer can't be reached, nobody of that name is live, or the node has stopped. After an error on a stream
+    /// that was open, the message may have come all the same.
     pub async fn send_reliable(
         &self,
         to: impl Into<Recipient>,
@@ -226,9 +231,40 @@ impl Cluster {
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
         check_length(payload.len(), MAX_STREAM_PAYLOAD, "split it")?;
+        let mut payload = payload;
+        while let Some(lane) = self.lane(&to).await {
+            let (reply, answer) = oneshot::channel();
+            match lane.send(Parcel { payload, reply }).await {
+                Ok(()) => {
+                    let result = answer.await.map_err(|_| SendError::Stopped)?;
+                    result.map_err(|failed| failed.error)?;
+                    return Ok(());
+                }
+                // It has ended at that moment.
+                Err(unsent) => payload = unsent.0.payload,
+            }
+        }
         let command = |reply| Command::SendStream { to, payload, reply };
         self.request(command).await.ok_or(SendError::Stopped)??;
         Ok(())
+    }
+
+    /// The stream that is kept to somebody, if there is one or may be one.
+    async fn lane(&self, to: &Recipient) -> Option<Lane> {
+        let address = match to {
+            Recipient::Address(address) => Some(*address),
+            Recipient::Member(name) => {
+                let live = self.member(name).filter(|member| member.state.is_live());
+                live.map(|member| member.address)
+            }
+        };
+        let open = address.and_then(|address| self.shared.lanes.get(address));
+        if open.is_some() {
+            return open;
+        }
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Lane { to: to.clone(), reply }).await.ok()?;
+        answer.await.ok().flatten()
     }
 
     /// User messages from now on.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
-use mingle_proto::{Change, Event, Evidence};
+use mingle_proto::{Change, Event, Evidence, Via};
 use mingle_wire::{Incarnation, State};
 use tracing::{debug, field, info, warn};
 
@@ -49,11 +49,7 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
             let published = shared.notices.publish(0, || Notice::Health { score });
             count(shared, published, None, Tally::NoticesMissed);
         }
-        Event::UserMessage { from, via, payload } => {
-            let message = || Message { from, via, payload: payload.as_slice().into() };
-            let published = shared.messages.publish(payload.len(), message);
-            count(shared, published, Some(Tally::MessagesUnheard), Tally::MessagesMissed);
-        }
+        Event::UserMessage { from, via, payload } => message(shared, from, via, &payload),
         Event::UserState { from, join, state } => {
             let peer_state = || PeerState { from, join, state: state.as_slice().into() };
             let published = shared.user_states.publish(state.len(), peer_state);
@@ -88,6 +84,13 @@ pub(crate) fn publish(shared: &Shared, event: Event, clock: &Clock) {
         // The driver answers whoever asked, and says what came of attempts.
         Event::Completed { .. } | Event::Reconnect { .. } => {}
     }
+}
+
+/// A user message has come.
+pub(crate) fn message(shared: &Shared, from: SocketAddr, via: Via, payload: &[u8]) {
+    let message = || Message { from, via, payload: payload.into() };
+    let published = shared.messages.publish(payload.len(), message);
+    count(shared, published, Some(Tally::MessagesUnheard), Tally::MessagesMissed);
 }
 
 fn refuted(shared: &Shared, at: SystemTime, incarnation: Incarnation, evidence: Arc<Evidence>) {

@@ -1,19 +1,24 @@
 //! What the tasks of streams do: one step of an exchange each, from the driver and back to it.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use mingle_proto::{Answer, Content, ExchangeEnd, ExchangeId};
 use mingle_wire::{Side, StreamDecoder, StreamError, StreamMessage};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::field::{self, Empty};
 use tracing::{Instrument, Span, debug, info_span};
 
 use crate::driver::Shared;
+use crate::inbox;
+use crate::lanes;
 use crate::sealer::{Sealing, draw_nonce};
 use crate::stats::Tally;
 use crate::transport::Transport;
@@ -29,6 +34,9 @@ pub(crate) struct Limits {
     bytes: Arc<Semaphore>,
     /// Messages that are being decrypted and decompressed.
     decodes: Semaphore,
+    /// Streams that we keep, and that peers keep, for messages of the application.
+    pub(crate) lanes: Arc<Semaphore>,
+    pub(crate) kept: Arc<Semaphore>,
 }
 
 const MAX_OURS: usize = 128;
@@ -36,6 +44,8 @@ const MAX_THEIRS: usize = 128;
 const MAX_BYTES: usize = 128 << 20;
 /// Each may take 40 MiB before its size is known and counted.
 const MAX_DECODES: usize = 2;
+const MAX_LANES: usize = 256;
+const MAX_KEPT: usize = 1024;
 
 impl Limits {
     pub(crate) fn new() -> Self {
@@ -44,24 +54,29 @@ impl Limits {
             theirs: Arc::new(Semaphore::new(MAX_THEIRS)),
             bytes: Arc::new(Semaphore::new(MAX_BYTES)),
             decodes: Semaphore::new(MAX_DECODES),
+            lanes: Arc::new(Semaphore::new(MAX_LANES)),
+            kept: Arc::new(Semaphore::new(MAX_KEPT)),
         }
     }
 }
 
 /// A stream, and what belongs to it, between two steps.
 pub(crate) struct Open<S> {
-    stream: S,
+    pub(crate) stream: S,
     /// The other end.
     pub(crate) peer: SocketAddr,
     side: Side,
-    decoder: StreamDecoder,
-    sealing: Arc<Sealing>,
-    shared: Arc<Shared>,
+    /// Whether something was written. A dialer's label is before the first message only.
+    has_spoken: bool,
+    pub(crate) decoder: StreamDecoder,
+    pub(crate) sealing: Arc<Sealing>,
+    pub(crate) shared: Arc<Shared>,
     /// From the first byte to the last.
     span: Span,
     /// What the buffers take of the budget.
     charge: Option<OwnedSemaphorePermit>,
-    _place: OwnedSemaphorePermit,
+    /// `None` for a lane, which has one however often it dials.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// A step that is over.
@@ -118,7 +133,7 @@ pub(crate) async fn dial<T: Transport>(
                 return Outcome::Ended(ExchangeEnd::Unreachable, Detail::Io(error.kind()));
             }
         };
-        let mut open = Open::new(stream, to, Side::Dialer, shared, place, of_stream);
+        let mut open = Open::new(stream, to, Side::Dialer, shared, Some(place), of_stream);
         if let Err(error) = open.write(&message).await {
             return open.broken(&error);
         }
@@ -144,8 +159,13 @@ pub(crate) async fn accept<S: Stream>(
 ) -> Outcome<S> {
     let tallies = Arc::clone(&shared);
     let span = info_span!("exchange", %peer, side = "accepted", content = Empty, error = Empty);
-    let open = Open::new(stream, peer, Side::Listener, shared, place, span.clone());
-    in_time(within, &tallies, span, open.read()).await
+    let open = Open::new(stream, peer, Side::Listener, shared, Some(place), span.clone());
+    match in_time(within, &tallies, span, open.read()).await {
+        Outcome::Message { open, body } if lanes::is_numbered(&body) => {
+            lanes::receive(open, body, within).await
+        }
+        outcome => outcome,
+    }
 }
 
 /// Writes a further message, and reads the next one.
@@ -209,6 +229,9 @@ const fn word(content: Content) -> &'static str {
     }
 }
 
+/// What a stream that is kept carries.
+pub(crate) const MESSAGES: &str = "messages";
+
 /// What a transport's streams are.
 pub(crate) trait Stream:
     tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static
@@ -217,11 +240,8 @@ pub(crate) trait Stream:
 
 impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
-/// How much is read at a time.
-const CHUNK: usize = 16 << 10;
-
 /// Why no message came.
-enum Unread {
+pub(crate) enum Unread {
     Io(io::Error),
     Refused(StreamError),
     Closed,
@@ -229,12 +249,12 @@ enum Unread {
 }
 
 impl<S: Stream> Open<S> {
-    fn new(
+    pub(crate) fn new(
         stream: S,
         peer: SocketAddr,
         side: Side,
         shared: Arc<Shared>,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
         span: Span,
     ) -> Self {
         let theirs = match side {
@@ -245,13 +265,19 @@ impl<S: Stream> Open<S> {
             stream,
             peer,
             side,
+            has_spoken: false,
             decoder: StreamDecoder::new(theirs),
             sealing: shared.sealer.current(),
             shared,
             span,
             charge: None,
-            _place: place,
+            place,
         }
+    }
+
+    /// Says that it is kept.
+    pub(crate) fn tell_kept(&self) {
+        self.span.record("content", MESSAGES);
     }
 
     /// Says what is about to be answered.
@@ -259,10 +285,17 @@ impl<S: Stream> Open<S> {
         self.span.record("content", word(content));
     }
 
-    async fn write(&mut self, message: &[u8]) -> io::Result<()> {
-        let mut sealed = Vec::new();
+    /// Appends what goes on the stream for a message.
+    pub(crate) fn seal(&mut self, message: &[u8], out: &mut Vec<u8>) {
         let nonce = self.sealing.nonce(draw_nonce);
-        self.sealing.envelope.seal_stream(message, self.side, nonce, &mut sealed);
+        let side = if self.has_spoken { Side::Listener } else { self.side };
+        self.has_spoken = true;
+        self.sealing.envelope.seal_stream(message, side, nonce, out);
+    }
+
+    pub(crate) async fn write(&mut self, message: &[u8]) -> io::Result<()> {
+        let mut sealed = Vec::new();
+        self.seal(message, &mut sealed);
         self.stream.write_all(&sealed).await?;
         self.stream.flush().await?;
         self.shared.tallies.add(Tally::StreamBytesOut, sealed.len());
@@ -272,37 +305,68 @@ impl<S: Stream> Open<S> {
     async fn read(mut self) -> Outcome<S> {
         match self.read_message().await {
             Ok(body) => Outcome::Message { open: self, body },
-            Err(Unread::Closed) => Outcome::Ended(ExchangeEnd::Closed, Detail::None),
-            Err(Unread::Io(error)) => self.broken(&error),
-            Err(Unread::OverBudget) => {
+            Err(unread) => self.unread(unread).await,
+        }
+    }
+
+    /// Counts why no message came, and tells the peer what it has to know.
+    pub(crate) async fn unread(&mut self, unread: Unread) -> Outcome<S> {
+        match unread {
+            Unread::Closed => Outcome::Ended(ExchangeEnd::Closed, Detail::None),
+            Unread::Io(error) => self.broken(&error),
+            Unread::OverBudget => {
                 self.shared.tallies.count(Tally::StreamsOverBudget);
                 Outcome::Ended(ExchangeEnd::Broken, Detail::None)
             }
-            Err(Unread::Refused(error)) => {
+            Unread::Refused(error) => {
                 self.refuse(error).await;
                 Outcome::Ended(ExchangeEnd::Broken, Detail::Refused(error))
             }
         }
     }
 
-    async fn read_message(&mut self) -> Result<Vec<u8>, Unread> {
-        let mut chunk = vec![0; CHUNK];
+    pub(crate) async fn read_message(&mut self) -> Result<Vec<u8>, Unread> {
         loop {
             if let Some(body) = self.decode().await? {
                 return Ok(body);
             }
-            let length = self.stream.read(&mut chunk).await.map_err(Unread::Io)?;
-            if length == 0 {
-                self.decoder.finish().map_err(Unread::Refused)?;
-                return Err(Unread::Closed);
-            }
-            self.shared.tallies.add(Tally::StreamBytesIn, length);
-            self.charge(length)?;
-            self.decoder.push(&chunk[..length]);
+            self.fill().await?;
         }
     }
 
-    async fn decode(&mut self) -> Result<Option<Vec<u8>>, Unread> {
+    /// Waits for further bytes.
+    pub(crate) async fn fill(&mut self) -> Result<(), Unread> {
+        let length = poll_fn(|cx| self.poll_read(cx)).await.map_err(Unread::Io)?;
+        if length == 0 {
+            self.decoder.finish().map_err(Unread::Refused)?;
+            return Err(Unread::Closed);
+        }
+        self.charge(length)
+    }
+
+    /// Gives what has come to the decoder; says how much.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        inbox::with(|inbox| {
+            let mut chunk = ReadBuf::new(inbox);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut chunk))?;
+            self.decoder.push(chunk.filled());
+            let length = chunk.filled().len();
+            self.shared.tallies.add(Tally::StreamBytesIn, length);
+            Poll::Ready(Ok(length))
+        })
+    }
+
+    /// What it has taken of the budget so far was used.
+    pub(crate) fn give_back(&mut self) {
+        self.charge = None;
+    }
+
+    /// Counts against another bound from now on than exchanges do.
+    pub(crate) fn move_to(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
+    }
+
+    pub(crate) async fn decode(&mut self) -> Result<Option<Vec<u8>>, Unread> {
         let shared = Arc::clone(&self.shared);
         let turn = shared.limits.decodes.acquire().await;
         let _turn = turn.expect("this semaphore is never closed");
@@ -324,7 +388,7 @@ impl<S: Stream> Open<S> {
         Ok(())
     }
 
-    fn broken(&self, error: &io::Error) -> Outcome<S> {
+    pub(crate) fn broken(&self, error: &io::Error) -> Outcome<S> {
         debug!(peer = %self.peer, %error, "stream");
         self.shared.tallies.count(Tally::StreamsBroken);
         Outcome::Ended(ExchangeEnd::Broken, Detail::Io(error.kind()))
@@ -341,7 +405,7 @@ impl<S: Stream> Open<S> {
         }
         // What is closed with bytes unread is reset, and the peer would not see the answer.
         let linger = async {
-            let mut chunk = vec![0; CHUNK];
+            let mut chunk = vec![0; 4 << 10];
             while matches!(self.stream.read(&mut chunk).await, Ok(length) if length > 0) {}
         };
         // Whether the peer was done by then does not matter.

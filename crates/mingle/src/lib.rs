@@ -64,6 +64,7 @@ mod flight;
 mod histogram;
 mod inbox;
 mod join;
+mod lanes;
 mod member;
 mod nonces;
 mod queue;

@@ -1,8 +1,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::timeout;
 
 /// What a subscriber is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,22 @@ impl<T: Clone> Topic<T> {
         Published::Heard { dropped: queues.map(|queue| queue.push(item.clone(), bytes)).sum() }
     }
 
+    /// Waits until every subscriber has room for one more, for so long at most; says whether all have.
+    pub(crate) async fn wait_for_room(&self, patience: Duration) -> bool {
+        while let Some(full) = self.full() {
+            let room = full.room.notified();
+            if full.is_full() && timeout(patience, room).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn full(&self) -> Option<Arc<Queue<T>>> {
+        let subscribers = lock(&self.subscribers);
+        subscribers.queues.iter().filter_map(Weak::upgrade).find(|queue| queue.is_full())
+    }
+
     /// Nothing comes any more.
     pub(crate) fn close(&self) {
         let mut subscribers = lock(&self.subscribers);
@@ -109,6 +127,8 @@ const MAX_BYTES: usize = 16 << 20;
 pub(crate) struct Queue<T> {
     state: Mutex<QueueState<T>>,
     changed: Notify,
+    /// It is full no more.
+    room: Notify,
     max_items: usize,
     max_bytes: usize,
 }
@@ -132,7 +152,8 @@ pub(crate) enum Taken<T> {
 impl<T> Queue<T> {
     pub(crate) fn new(max_items: usize, max_bytes: usize) -> Self {
         let state = QueueState { items: VecDeque::new(), bytes: 0, missed: 0, closed: false };
-        Self { state: Mutex::new(state), changed: Notify::new(), max_items, max_bytes }
+        let state = Mutex::new(state);
+        Self { state, changed: Notify::new(), room: Notify::new(), max_items, max_bytes }
     }
 
     /// A future that is ready after the next change, if it was made before that change.
@@ -159,6 +180,12 @@ impl<T> Queue<T> {
         dropped
     }
 
+    /// Whether one more would take the place of another.
+    fn is_full(&self) -> bool {
+        let state = lock(&self.state);
+        state.items.len() >= self.max_items || state.bytes >= self.max_bytes
+    }
+
     pub(crate) fn take(&self) -> Taken<T> {
         let mut state = lock(&self.state);
         if state.missed > 0 {
@@ -167,6 +194,10 @@ impl<T> Queue<T> {
         match state.items.pop_front() {
             Some((item, bytes)) => {
                 state.bytes -= bytes;
+                // Not each time: whoever waits for room has then much to do at once.
+                if state.items.len() <= self.max_items / 2 {
+                    self.room.notify_waiters();
+                }
                 Taken::Item(item)
             }
             None if state.closed => Taken::Closed,

@@ -65,6 +65,10 @@ tallies! {
     EncryptedUnexpectedly = "streams_encrypted_unexpectedly",
     /// Messages on streams that were refused before the node saw them.
     StreamMessagesRefused = "stream_messages_refused",
+    /// User messages sent on kept streams, and acknowledged.
+    KeptMessagesOut = "kept_stream_messages_sent",
+    /// User messages received on kept streams.
+    KeptMessagesIn = "kept_stream_messages_received",
     /// Changes that slow watches did not get one by one.
     WatchChangesMissed = "watch_changes_missed",
     /// User messages that slow subscribers did not get.

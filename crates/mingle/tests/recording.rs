@@ -131,11 +131,13 @@ async fn a_message_too_large_for_a_recording_leaves_a_gap() {
     let folder = tempfile::tempdir().unwrap();
     let network = MemoryNetwork::new();
     let nodes = two(&network, folder.path()).await;
-    nodes[1].send_reliable("node-1", vec![7; 500_000]).await.unwrap();
+    nodes[1].set_user_state(vec![7; 500_000]).await.unwrap();
+    assert!(nodes[1].join([memory_address(1)]).await.succeeded());
     eventually_stats("the gap is counted", 10, &nodes[0], |stats| {
         stats.get("recording_gaps") == Some(1)
     })
     .await;
+    nodes[1].set_user_state(Vec::new()).await.unwrap();
     assert!(nodes[1].join([memory_address(1)]).await.succeeded());
     stop_all(&nodes).await;
     let files = files(folder.path());

@@ -43,7 +43,7 @@ counters! {
     SuspectsReceived = "suspects_received",
     /// Dead claims received in packets.
     DeadsReceived = "deads_received",
-    /// User messages received, in packets or on streams.
+    /// User messages received, in packets or on streams of their own.
     UserMessagesReceived = "user_messages_received",
     /// Push/pulls received, asked for or answered.
     PushPullsReceived = "push_pulls_received",

@@ -246,6 +246,14 @@ pub enum StreamMessage<'a> {
     PushPull(PushPull<'a>),
     /// Type 8: opaque bytes of the application.
     User(&'a [u8]),
+    /// Type 8 with a number in its head: between mingle nodes, one of many on a stream that is kept. The listener
+    /// acknowledges numbers.
+    Numbered {
+        /// Its place on the stream, from 1 on; wraps.
+        number: SeqNo,
+        /// Opaque bytes of the application.
+        payload: &'a [u8],
+    },
     /// Type 13: why the peer refused.
     Error(&'a str),
 }

@@ -78,6 +78,8 @@ impl StreamError {
 #[derive(Debug)]
 pub struct StreamDecoder {
     buffer: Vec<u8>,
+    /// So many bytes in front belong to messages that were taken off.
+    taken: usize,
     step: Step,
 }
 
@@ -101,11 +103,12 @@ impl StreamDecoder {
             Side::Dialer => Step::Label,
             Side::Listener => Step::Start,
         };
-        Self { buffer: Vec::new(), step }
+        Self { buffer: Vec::new(), taken: 0, step }
     }
 
     /// Takes in bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.drop_taken();
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -113,27 +116,25 @@ impl StreamDecoder {
     /// one that [`crate::memberlist::decode_stream`] accepts.
     pub fn poll(&mut self, envelope: &Envelope) -> Result<Option<Vec<u8>>, StreamError> {
         loop {
+            let rest = self.buffer.get(self.taken..).unwrap_or_default();
             match &mut self.step {
                 Step::Label => {
-                    let Some(length) = label_length(envelope, &self.buffer)? else {
-                        return Ok(None);
-                    };
-                    self.buffer.drain(..length);
+                    let Some(length) = label_length(envelope, rest)? else { return Ok(None) };
+                    self.taken += length;
                     self.step = Step::Start;
                 }
                 Step::Start => {
-                    let Some(step) = start(envelope, &self.buffer)? else { return Ok(None) };
+                    let Some(step) = start(envelope, rest)? else { return Ok(None) };
                     self.step = step;
                 }
                 Step::Frame { length } => {
                     let end = FRAME_HEAD + *length;
-                    if self.buffer.len() < end {
-                        return Ok(None);
-                    }
-                    let frame = self.take(end);
-                    return open_frame(envelope, &frame).map(Some);
+                    let Some(frame) = rest.get(..end) else { return Ok(None) };
+                    let message = open_frame(envelope, frame)?;
+                    self.skip(end);
+                    return Ok(Some(message));
                 }
-                Step::Plain(scan) => match scan.advance(&self.buffer)? {
+                Step::Plain(scan) => match scan.advance(rest)? {
                     Progress::AtLeast(length) if length > MAX_DECOMPRESSED => {
                         return Err(StreamError::MessageTooLong);
                     }
@@ -144,17 +145,42 @@ impl StreamDecoder {
         }
     }
 
+    /// Bytes that have arrived and belong to no message that was given.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.buffer.len() - self.taken
+    }
+
     /// Says how the stream ended, once its last byte was pushed and polled: well, when it ended
     /// between messages or before the first byte.
     pub fn finish(&self) -> Result<(), StreamError> {
-        if self.buffer.is_empty() { Ok(()) } else { Err(StreamError::Truncated) }
+        if self.buffer.len() == self.taken { Ok(()) } else { Err(StreamError::Truncated) }
     }
 
-    /// Takes a message off the buffer; what is behind it belongs to the next one.
-    fn take(&mut self, end: usize) -> Vec<u8> {
+    /// Takes a message off the buffer; what is behind it belongs to the next one. One of many is copied, a large one is
+    /// not.
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        if self.taken == 0 && length > self.buffer.len() / 2 {
+            self.step = Step::Start;
+            let rest = self.buffer.split_off(length);
+            return std::mem::replace(&mut self.buffer, rest);
+        }
+        let message = self.buffer.get(self.taken..).and_then(|rest| rest.get(..length));
+        let message = message.unwrap_or_default().to_vec();
+        self.skip(length);
+        message
+    }
+
+    fn skip(&mut self, length: usize) {
         self.step = Step::Start;
-        let rest = self.buffer.split_off(end);
-        std::mem::replace(&mut self.buffer, rest)
+        self.taken += length;
+        if self.taken == self.buffer.len() {
+            self.drop_taken();
+        }
+    }
+
+    fn drop_taken(&mut self) {
+        self.buffer.drain(..std::mem::take(&mut self.taken));
     }
 }
 

@@ -100,6 +100,7 @@ pub(super) const TABLES: [Table; 6] = [
             column("lost, %", "/pour/best_effort_4/lost", 100.0, 1),
             column("reliable", "/pour/reliable_1/delivered_per_s", 1.0, 0),
             column("four senders", "/pour/reliable_4/delivered_per_s", 1.0, 0),
+            column("64 senders", "/pour/reliable_64/delivered_per_s", 1.0, 0),
         ],
     },
 ];

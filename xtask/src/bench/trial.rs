@@ -127,7 +127,7 @@ fn pour(crowd: &mut Crowd) -> Result<Value> {
     let mut all = Map::new();
     crowd.ask(&json!({"do": "join", "pace_ms": 1.0, "limit_s": 20}), SLACK + SLACK)?;
     for (mode, senders) in
-        [("best_effort", 1), ("best_effort", 4), ("reliable", 1), ("reliable", 4)]
+        [("best_effort", 1), ("best_effort", 4), ("reliable", 1), ("reliable", 4), ("reliable", 64)]
     {
         let command =
             json!({"do": "pour", "mode": mode, "senders": senders, "bytes": 64, "seconds": 5});

@@ -1,6 +1,8 @@
 //! The one task that owns the node: it waits, tells the node what has come, and does what the node
 //! wants done. Doing so never waits for anything.
 
+mod commands;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -9,15 +11,15 @@ use std::time::Duration;
 
 use mingle_proto::{
     Answer, Content, Counter, Done, ExchangeEnd, ExchangeId, Input, Instant, Node, Output,
-    RequestError, RequestId, Room, SeedKind, SendFailure, Sought,
+    RequestError, RequestId, Room, SendFailure, Sought,
 };
 use mingle_wire::{Checksum, OpenError, Scratch, StreamError, memberlist};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::clock::Clock;
-use crate::cluster::{Failed, Message, Notice, PeerState, Recipient, Reply};
+use crate::cluster::{Failed, Message, Notice, PeerState, Reply};
 use crate::conflicts::Conflicts;
 use crate::decision::Decided;
 use crate::events::LastEvidence;
@@ -25,6 +27,7 @@ use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
 use crate::flag::Flag;
 use crate::flight::FlightRecorder;
 use crate::join;
+use crate::lanes::Lanes;
 use crate::member::{LastRtt, Link, Member};
 use crate::nonces::Nonces;
 use crate::queue::{Topic, lock};
@@ -37,6 +40,8 @@ use crate::stats::{Stats, Tallies, Tally};
 use crate::transport::{self, Transport};
 use crate::view::View;
 use crate::{Cluster, events, inbox};
+
+pub(crate) use commands::Command;
 
 /// What a node starts with.
 pub(crate) struct Launch {
@@ -72,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) seeds: watch::Sender<Vec<String>>,
     pub(crate) tallies: Tallies,
     pub(crate) limits: Limits,
+    pub(crate) lanes: Lanes,
     /// Of the state file, if there is one.
     pub(crate) state: Option<Arc<state::Status>>,
     refusals: Refusals,
@@ -120,41 +126,6 @@ impl Drop for Farewell {
     }
 }
 
-/// What a handle wants.
-pub(crate) enum Command {
-    Join {
-        to: SocketAddr,
-        reply: Reply,
-    },
-    Leave(Reply),
-    SetMeta {
-        meta: Vec<u8>,
-        reply: Reply,
-    },
-    SetAckPayload(Vec<u8>),
-    SetUserState(Vec<u8>),
-    /// What the seeds stand for has changed.
-    Seeds {
-        add: Vec<SocketAddr>,
-        remove: Vec<SocketAddr>,
-    },
-    Send {
-        to: Recipient,
-        payload: Vec<u8>,
-        reply: Reply,
-    },
-    SendStream {
-        to: Recipient,
-        payload: Vec<u8>,
-        reply: Reply,
-    },
-    ForceLeave {
-        name: String,
-        reply: Reply,
-    },
-    Stats(oneshot::Sender<Stats>),
-}
-
 /// Commands that may wait; handles wait for room.
 const MAX_COMMANDS: usize = 256;
 
@@ -178,6 +149,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         seeds,
         tallies: Tallies::new(),
         limits: Limits::new(),
+        lanes: Lanes::default(),
         state: state.as_ref().map(|plan| Arc::new(state::Status::new(plan))),
         refusals: Refusals::default(),
         stop: Flag::new(),
@@ -422,63 +394,6 @@ impl<T: Transport> Driver<T> {
         self.drain();
     }
 
-    fn on_command(&mut self, command: Command) {
-        use mingle_proto::Command as Order;
-        let now = self.clock.now();
-        let order = match &command {
-            Command::Join { to, .. } => Order::Join { request: self.request(), to: *to },
-            Command::Leave(_) => Order::Leave { request: self.request() },
-            Command::SetMeta { meta, .. } => Order::SetMeta { request: self.request(), meta },
-            Command::SetAckPayload(payload) => Order::SetAckPayload(payload),
-            Command::Send { to, payload, .. } => {
-                Order::Send { request: self.request(), to: to.into(), payload }
-            }
-            Command::SendStream { to, payload, .. } => {
-                Order::SendStream { request: self.request(), to: to.into(), payload }
-            }
-            Command::ForceLeave { name, .. } => Order::ForceLeave { request: self.request(), name },
-            Command::SetUserState(_) | Command::Stats(_) | Command::Seeds { .. } => {
-                return self.on_own_command(command);
-            }
-        };
-        take_in(&mut self.node, self.recorder.as_mut(), now, Input::Command(order));
-        let request = RequestId(self.next_request);
-        match command {
-            Command::Join { reply, .. }
-            | Command::Leave(reply)
-            | Command::SetMeta { reply, .. }
-            | Command::Send { reply, .. }
-            | Command::SendStream { reply, .. }
-            | Command::ForceLeave { reply, .. } => {
-                self.requests.insert(request, reply);
-            }
-            Command::SetAckPayload(_)
-            | Command::SetUserState(_)
-            | Command::Seeds { .. }
-            | Command::Stats(_) => {}
-        }
-        self.drain();
-    }
-
-    fn change_seeds(&mut self, add: &[SocketAddr], remove: &[SocketAddr]) {
-        use mingle_proto::Command as Order;
-        let kind = SeedKind::Configured;
-        let removed = remove.iter().map(|&address| Order::RemoveSeed { address });
-        let added = add.iter().map(|&address| Order::AddSeed { address, kind });
-        for order in removed.chain(added) {
-            self.handle(self.clock.now(), Input::Command(order));
-        }
-    }
-
-    /// Those that were members before a restart, the likeliest to be there first.
-    fn remember(&mut self) {
-        let kind = SeedKind::Remembered;
-        for address in std::mem::take(&mut self.remembered).into_iter().take(MOST_REMEMBERED) {
-            let order = mingle_proto::Command::AddSeed { address, kind };
-            self.handle(self.clock.now(), Input::Command(order));
-        }
-    }
-
     /// An attempt of the node to reach somebody who is missing. In vain is the rule while they are down,
     /// but who has met nobody at all wants to know why: at the first, second, fourth, ... time.
     fn on_reconnect(&mut self, to: SocketAddr, sought: Sought, result: Result<Done, RequestError>) {
@@ -506,28 +421,6 @@ impl<T: Transport> Driver<T> {
 
     fn record(&self, what: Decided) {
         events::record(&self.shared, self.clock.system_time(self.clock.now()), what);
-    }
-
-    /// What the node need not know.
-    fn on_own_command(&mut self, command: Command) {
-        match command {
-            Command::SetUserState(state) => self.user_state = state,
-            Command::Seeds { add, remove } => self.change_seeds(&add, &remove),
-            // Whoever asked may have gone away by now.
-            Command::Stats(reply) => drop(reply.send(self.stats())),
-            Command::Join { .. }
-            | Command::Leave(_)
-            | Command::SetMeta { .. }
-            | Command::SetAckPayload(_)
-            | Command::Send { .. }
-            | Command::SendStream { .. }
-            | Command::ForceLeave { .. } => {}
-        }
-    }
-
-    fn request(&mut self) -> RequestId {
-        self.next_request += 1;
-        RequestId(self.next_request)
     }
 
     /// Whether one more stream may be open. Where it may not, others wait in the system's queue: who is one of a thousand that join

@@ -108,6 +108,20 @@ impl Node {
         }
     }
 
+    /// Where a live member is that keeps streams for messages of the application, as mingle nodes do with each other.
+    #[must_use]
+    pub fn keeps_streams(&self, to: Recipient<'_>) -> Option<SocketAddr> {
+        let key = match to {
+            Recipient::Member(name) => self.members.find(name)?,
+            Recipient::Address(address) => self.members.find_live_at(address)?,
+        };
+        let ours = self.members.local().profile.versions();
+        let slot = self.members.get(key);
+        let theirs = slot.profile.versions();
+        let both = Capabilities::of(ours).mingle && Capabilities::of(theirs).mingle;
+        (slot.state.is_live() && both).then(|| slot.profile.address().socket_addr())
+    }
+
     fn send_stream(&mut self, request: RequestId, to: Recipient<'_>, payload: &[u8]) {
         let resolved = self.resolve(to).and_then(|(to, _)| {
             check_length(payload, MAX_STREAM_PAYLOAD, "split it")?;

@@ -83,7 +83,7 @@ impl Node {
         match memberlist::decode_stream(body) {
             Ok(StreamMessage::Ping(ping)) => self.answer_ping(exchange, &ping),
             Ok(StreamMessage::PushPull(view)) => self.answer_view(exchange, from, &view),
-            Ok(StreamMessage::User(payload)) => {
+            Ok(StreamMessage::User(payload) | StreamMessage::Numbered { payload, .. }) => {
                 self.counters.count(Counter::UserMessagesReceived);
                 let payload = payload.to_vec();
                 self.emit(Event::UserMessage { from, via: Via::Stream(from), payload });
@@ -188,7 +188,12 @@ impl Node {
             Some(StreamMessage::Error(text)) => {
                 Err(RequestError::Remote { to, text: text.to_owned() })
             }
-            Some(StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::User(_))
+            Some(
+                StreamMessage::Ping(_)
+                | StreamMessage::Ack(_)
+                | StreamMessage::User(_)
+                | StreamMessage::Numbered { .. },
+            )
             | None => Err(RequestError::Malformed { to }),
         }
     }

@@ -533,6 +533,30 @@ fn user_messages_go_by_packet_and_by_stream() {
 }
 
 #[test]
+fn streams_are_kept_to_live_mingle_nodes_alone() {
+    let ours = Versions::ours(Delegate::NONE, Mark::Mingle);
+    let plain = Versions::ours(Delegate::NONE, Mark::Plain);
+    for (here, there) in [(ours, ours), (ours, plain), (plain, ours)] {
+        let mut world = World::new(0, &Config::lan());
+        for (node, versions) in [here, there].into_iter().enumerate() {
+            let local = Local::new(name(node), address(node).into());
+            world.add(&Config::lan(), Local { versions, ..local });
+        }
+        world.join(1, 0);
+        world.run(SECOND);
+        let is_kept = [here, there] == [ours; 2];
+        let kept = |to| world.nodes[0].keeps_streams(to);
+        assert_eq!(kept(Recipient::Member("n1")), is_kept.then_some(address(1)));
+        assert_eq!(kept(Recipient::Address(address(1))), is_kept.then_some(address(1)));
+        assert_eq!(kept(Recipient::Member("nobody")), None);
+        assert_eq!(kept(Recipient::Address(address(7))), None);
+        world.command(1, Command::Leave { request: RequestId(9) });
+        world.run(5 * SECOND);
+        assert_eq!(world.nodes[0].keeps_streams(Recipient::Member("n1")), None);
+    }
+}
+
+#[test]
 fn the_applications_state_goes_both_ways_with_a_join() {
     let mut world = World::new(2, &Config::lan());
     world.user_states = vec![b"of n0".to_vec(), b"of n1".to_vec()];

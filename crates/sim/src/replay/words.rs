@@ -231,7 +231,9 @@ impl Line {
         match memberlist::decode_stream(body) {
             Ok(StreamMessage::Ping(ping)) => self.message(&Message::Ping(ping)),
             Ok(StreamMessage::Ack(ack)) => self.message(&Message::Ack(ack)),
-            Ok(StreamMessage::User(payload)) => self.message(&Message::User(payload)),
+            Ok(StreamMessage::User(payload) | StreamMessage::Numbered { payload, .. }) => {
+                self.message(&Message::User(payload))
+            }
             Ok(StreamMessage::PushPull(view)) => self.view(&view),
             Ok(StreamMessage::Error(text)) => self.say(format!("error {text:?}")),
             Err(error) => self.say(format!("refused: {error}")),

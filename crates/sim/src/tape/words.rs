@@ -66,7 +66,9 @@ pub(super) fn stream_message(body: &[u8], book: &Book) -> String {
             let join = if view.join { "join" } else { "push/pull" };
             format!("{join}: {}", records.join(", "))
         }
-        Ok(StreamMessage::User(payload)) => format!("user message of {} bytes", payload.len()),
+        Ok(StreamMessage::User(payload) | StreamMessage::Numbered { payload, .. }) => {
+            format!("user message of {} bytes", payload.len())
+        }
         Ok(StreamMessage::Error(text)) => format!("error {text:?}"),
         Err(reason) => format!("refused: {reason}"),
     }

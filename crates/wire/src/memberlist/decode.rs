@@ -34,7 +34,7 @@ pub fn decode_stream(body: &[u8]) -> Result<StreamMessage<'_>, DecodeError> {
         kind::PING => ping(reader).map(StreamMessage::Ping),
         kind::ACK => ack(reader).map(StreamMessage::Ack),
         kind::PUSH_PULL => push_pull(reader).map(StreamMessage::PushPull),
-        kind::USER => user_message(reader).map(StreamMessage::User),
+        kind::USER => user_message(reader),
         kind::ERROR => error(reader).map(StreamMessage::Error),
         _ => Err(DecodeError::UnsupportedType),
     }
@@ -393,22 +393,32 @@ fn length(reader: &mut Reader<'_>, limit: usize) -> Result<usize, DecodeError> {
     if length <= limit { Ok(length) } else { Err(DecodeError::TooLong) }
 }
 
-fn user_message(mut reader: Reader<'_>) -> Result<&[u8], DecodeError> {
-    let length = user_message_head(&mut reader)?;
-    reader.rest().get(..length).ok_or(DecodeError::Truncated)
+fn user_message(mut reader: Reader<'_>) -> Result<StreamMessage<'_>, DecodeError> {
+    let UserMessageHead { length, number } = user_message_head(&mut reader)?;
+    let payload = reader.rest().get(..length).ok_or(DecodeError::Truncated)?;
+    Ok(match number {
+        None => StreamMessage::User(payload),
+        Some(number) => StreamMessage::Numbered { number, payload },
+    })
 }
 
-/// The length of a message of the application on a stream.
-pub(super) fn user_message_head(reader: &mut Reader<'_>) -> Result<usize, DecodeError> {
-    let mut stated = 0;
-    reader.structure(&["UserMsgLen"], |reader, field| {
+/// What comes before a message of the application on a stream.
+pub(super) struct UserMessageHead {
+    pub(super) length: usize,
+    number: Option<SeqNo>,
+}
+
+pub(super) fn user_message_head(reader: &mut Reader<'_>) -> Result<UserMessageHead, DecodeError> {
+    let mut head = UserMessageHead { length: 0, number: None };
+    reader.structure(&["UserMsgLen", "Number"], |reader, field| {
         match field {
-            b"UserMsgLen" => stated = length(reader, MAX_USER_MESSAGE)?,
+            b"UserMsgLen" => head.length = length(reader, MAX_USER_MESSAGE)?,
+            b"Number" => head.number = Some(SeqNo(reader.u32()?)),
             _ => reader.skip()?,
         }
         Ok::<_, DecodeError>(())
     })?;
-    Ok(stated)
+    Ok(head)
 }
 
 fn error(mut reader: Reader<'_>) -> Result<&str, DecodeError> {

@@ -1,8 +1,8 @@
 use super::kind;
 use crate::msgpack::Writer;
 use crate::{
-    Ack, Alive, Dead, Incarnation, IndirectPing, Message, Nack, NodeState, Ping, PushPull, Source,
-    State, StreamMessage, Suspect,
+    Ack, Alive, Dead, Incarnation, IndirectPing, Message, Nack, NodeState, Ping, PushPull, SeqNo,
+    Source, State, StreamMessage, Suspect,
 };
 
 impl Message<'_> {
@@ -32,7 +32,8 @@ impl StreamMessage<'_> {
             Self::Ping(ping) => ping.encode(out),
             Self::Ack(ack) => ack.encode(out),
             Self::PushPull(push_pull) => push_pull.encode(out),
-            Self::User(bytes) => user_message(bytes, out),
+            Self::User(bytes) => user_message(None, bytes, out),
+            Self::Numbered { number, payload } => user_message(Some(*number), payload, out),
             Self::Error(text) => start(out, kind::ERROR).map(1).str("Error").str(text).done(),
         }
     }
@@ -161,8 +162,13 @@ impl PushPull<'_> {
     }
 }
 
-fn user_message(bytes: &[u8], out: &mut Vec<u8>) {
-    start(out, kind::USER).map(1).str("UserMsgLen").u64(bytes.len() as u64).raw(bytes);
+fn user_message(number: Option<SeqNo>, bytes: &[u8], out: &mut Vec<u8>) {
+    let mut writer = start(out, kind::USER);
+    writer.map(1 + usize::from(number.is_some()));
+    if let Some(number) = number {
+        writer.str("Number").u64(number.0.into());
+    }
+    writer.str("UserMsgLen").u64(bytes.len() as u64).raw(bytes);
 }
 
 /// Appends the wrapper of compressed bytes (spec 2.4) up to where they begin.

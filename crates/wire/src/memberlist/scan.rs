@@ -76,7 +76,7 @@ impl Scan {
                 self.pending = head.nodes.into();
                 Ok(Step::Records { tail: head.user_state })
             }
-            (Step::Head, kind::USER) => Ok(end(user_message_head(&mut head)?)),
+            (Step::Head, kind::USER) => Ok(end(user_message_head(&mut head)?.length)),
             (Step::Head, kind::PING | kind::ACK | kind::ERROR | kind::COMPRESS) => Ok(end(0)),
             (Step::Head, _) => Err(DecodeError::UnsupportedType),
             (Step::Records { tail }, _) => Ok(end(tail)),

@@ -275,6 +275,40 @@ fn several_messages_on_one_stream_come_one_by_one() {
     }
 }
 
+/// As Go spells a head, with a key before the one that it knows.
+#[test]
+fn the_number_of_a_message_stands_in_its_head() {
+    let number = SeqNo(300);
+    let message = encoded(&StreamMessage::Numbered { number, payload: b"one" });
+    assert_eq!(message, b"\x08\x82\xa6Number\xcd\x01\x2c\xaaUserMsgLen\x03one");
+    let decoded = decode_stream(&message);
+    assert_eq!(decoded, Ok(StreamMessage::Numbered { number, payload: b"one" }));
+}
+
+#[test]
+fn many_messages_that_came_in_one_piece_come_one_by_one() {
+    let envelope = bare();
+    let mut bytes = Vec::new();
+    let numbered = |number: u32| {
+        let payload = [b'x'; 50];
+        encoded(&StreamMessage::Numbered { number: SeqNo(number), payload: &payload })
+    };
+    for number in 0..1_000 {
+        envelope.seal_stream(&numbered(number), Side::Listener, [0; 12], &mut bytes);
+    }
+    let mut decoder = StreamDecoder::new(Side::Listener);
+    let mut next = 0;
+    for chunk in bytes.chunks(1_111) {
+        decoder.push(chunk);
+        while let Some(message) = decoder.poll(&envelope).unwrap() {
+            assert_eq!(message, numbered(next));
+            next += 1;
+        }
+        assert!(decoder.buffered() < numbered(0).len() + 3);
+    }
+    assert_eq!((next, decoder.buffered()), (1_000, 0));
+}
+
 #[test]
 fn a_peer_that_encrypts_without_need_gets_an_answer_and_so_does_one_that_does_not() {
     let poll = |envelope: Envelope, bytes: &[u8]| {
