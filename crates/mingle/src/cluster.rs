@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use mingle_proto::{
     Done, Evidence, LinkKind, MAX_ACK_PAYLOAD, MAX_STREAM_PAYLOAD, RequestError, Via,
 };
-use mingle_wire::{Incarnation, Key, KeyError, Keyring, MAX_META, TagsError, memberlist};
+use mingle_wire::{Checksum, Incarnation, Key, KeyError, Keyring, MAX_META, TagsError, memberlist};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::{Command, Shared};
@@ -198,7 +198,7 @@ impl Cluster {
     }
 
     /// Sends a user message in one packet, best effort. Returns when the packet is on its way, which
-    /// does not mean that it arrives.
+    /// does not mean that it arrives. Never waits for anything.
     ///
     /// # Errors
     ///
@@ -208,10 +208,18 @@ impl Cluster {
         to: impl Into<Recipient>,
         payload: impl Into<Vec<u8>>,
     ) -> Result<(), SendError> {
-        let (to, payload) = (to.into(), payload.into());
-        let command = |reply| Command::Send { to, payload, reply };
-        self.request(command).await.ok_or(SendError::Stopped)??;
-        Ok(())
+        // Who sends without end lets others have their turn.
+        tokio::task::coop::consume_budget().await;
+        let to = match to.into() {
+            Recipient::Address(address) => (address, Checksum::Omit),
+            Recipient::Member(name) => {
+                let live = self.member(&name).filter(|member| member.state.is_live());
+                let no_such = || RequestError::NoSuchMember { name: name.as_str().into() };
+                let member = live.ok_or_else(no_such)?;
+                (member.address, member.checksum())
+            }
+        };
+        self.shared.outlet.send(&self.shared, to, &payload.into())
     }
 
     /// Sends a user message of any size up to 13 MiB on a stream.

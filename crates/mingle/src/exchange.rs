@@ -79,6 +79,9 @@ pub(crate) struct Open<S> {
     place: Option<OwnedSemaphorePermit>,
 }
 
+/// A stream that waits for the node.
+pub(crate) type Held<S> = Box<Open<S>>;
+
 /// A step that is over.
 pub(crate) struct Finished<S> {
     pub(crate) exchange: ExchangeId,
@@ -88,7 +91,7 @@ pub(crate) struct Finished<S> {
 /// What came of a step.
 pub(crate) enum Outcome<S> {
     /// The peer's message is whole.
-    Message { open: Open<S>, body: Vec<u8> },
+    Message { open: Held<S>, body: Vec<u8> },
     /// The exchange is over.
     Ended(ExchangeEnd, Detail),
 }
@@ -162,7 +165,7 @@ pub(crate) async fn accept<S: Stream>(
     let open = Open::new(stream, peer, Side::Listener, shared, Some(place), span.clone());
     match in_time(within, &tallies, span, open.read()).await {
         Outcome::Message { open, body } if lanes::is_numbered(&body) => {
-            lanes::receive(open, body, within).await
+            lanes::receive(*open, body, within).await
         }
         outcome => outcome,
     }
@@ -170,7 +173,7 @@ pub(crate) async fn accept<S: Stream>(
 
 /// Writes a further message, and reads the next one.
 pub(crate) async fn reply<S: Stream>(
-    mut open: Open<S>,
+    mut open: Held<S>,
     message: Vec<u8>,
     within: Duration,
 ) -> Outcome<S> {
@@ -186,7 +189,7 @@ pub(crate) async fn reply<S: Stream>(
 
 /// Writes the last message, and closes.
 pub(crate) async fn reply_and_close<S: Stream>(
-    mut open: Open<S>,
+    mut open: Held<S>,
     message: Vec<u8>,
     within: Duration,
 ) -> Outcome<S> {
@@ -304,7 +307,7 @@ impl<S: Stream> Open<S> {
 
     async fn read(mut self) -> Outcome<S> {
         match self.read_message().await {
-            Ok(body) => Outcome::Message { open: self, body },
+            Ok(body) => Outcome::Message { open: Box::new(self), body },
             Err(unread) => self.unread(unread).await,
         }
     }

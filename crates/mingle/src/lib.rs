@@ -67,6 +67,7 @@ mod join;
 mod lanes;
 mod member;
 mod nonces;
+mod outlet;
 mod queue;
 mod recorder;
 mod refusals;

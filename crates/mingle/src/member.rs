@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use mingle_proto::LinkKind;
-use mingle_wire::{Incarnation, State, Versions, memberlist};
+use mingle_wire::{Capabilities, Checksum, Incarnation, State, Versions, memberlist};
 
 use crate::clock::Clock;
 use crate::queue::lock;
@@ -50,6 +50,11 @@ pub struct DegradedLink {
 const SERF_DELEGATE: u8 = 2;
 
 impl Member {
+    /// Whether it understands packets with a checksum (spec section 6).
+    pub(crate) fn checksum(&self) -> Checksum {
+        if Capabilities::of(self.versions).checksum { Checksum::Add } else { Checksum::Omit }
+    }
+
     /// The last round trip time of a direct ping to it; `None` before the first one, and for
     /// ourselves.
     #[must_use]

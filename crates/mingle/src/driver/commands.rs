@@ -30,11 +30,6 @@ pub(crate) enum Command {
         add: Vec<SocketAddr>,
         remove: Vec<SocketAddr>,
     },
-    Send {
-        to: Recipient,
-        payload: Vec<u8>,
-        reply: Reply,
-    },
     SendStream {
         to: Recipient,
         payload: Vec<u8>,
@@ -61,9 +56,6 @@ impl<T: Transport> Driver<T> {
             Command::Leave(_) => Order::Leave { request: self.request() },
             Command::SetMeta { meta, .. } => Order::SetMeta { request: self.request(), meta },
             Command::SetAckPayload(payload) => Order::SetAckPayload(payload),
-            Command::Send { to, payload, .. } => {
-                Order::Send { request: self.request(), to: to.into(), payload }
-            }
             Command::SendStream { to, payload, .. } => {
                 Order::SendStream { request: self.request(), to: to.into(), payload }
             }
@@ -79,7 +71,6 @@ impl<T: Transport> Driver<T> {
             Command::Join { reply, .. }
             | Command::Leave(reply)
             | Command::SetMeta { reply, .. }
-            | Command::Send { reply, .. }
             | Command::SendStream { reply, .. }
             | Command::ForceLeave { reply, .. } => {
                 self.requests.insert(request, reply);
@@ -144,7 +135,6 @@ impl<T: Transport> Driver<T> {
             | Command::Leave(_)
             | Command::SetMeta { .. }
             | Command::SetAckPayload(_)
-            | Command::Send { .. }
             | Command::SendStream { .. }
             | Command::ForceLeave { .. } => {}
         }

@@ -23,13 +23,14 @@ use crate::cluster::{Failed, Message, Notice, PeerState, Reply};
 use crate::conflicts::Conflicts;
 use crate::decision::Decided;
 use crate::events::LastEvidence;
-use crate::exchange::{self, Detail, Dial, Finished, Limits, Open, Outcome};
+use crate::exchange::{self, Detail, Dial, Finished, Held, Limits, Outcome};
 use crate::flag::Flag;
 use crate::flight::FlightRecorder;
 use crate::join;
 use crate::lanes::Lanes;
 use crate::member::{LastRtt, Link, Member};
 use crate::nonces::Nonces;
+use crate::outlet::Outlet;
 use crate::queue::{Topic, lock};
 use crate::recorder::{self, Recorder};
 use crate::refusals::Refusals;
@@ -78,6 +79,7 @@ pub(crate) struct Shared {
     pub(crate) tallies: Tallies,
     pub(crate) limits: Limits,
     pub(crate) lanes: Lanes,
+    pub(crate) outlet: Outlet,
     /// Of the state file, if there is one.
     pub(crate) state: Option<Arc<state::Status>>,
     refusals: Refusals,
@@ -133,6 +135,7 @@ const MAX_COMMANDS: usize = 256;
 pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
     let Launch { node, clock, sealer, join_port, packet_size, record, state, .. } = launch;
     let local = node.local();
+    let transport = Arc::new(transport);
     let (seeds, given) = watch::channel(launch.seeds);
     let shared = Arc::new(Shared {
         name: local.name().to_owned(),
@@ -150,6 +153,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         tallies: Tallies::new(),
         limits: Limits::new(),
         lanes: Lanes::default(),
+        outlet: Outlet::new(&transport, packet_size),
         state: state.as_ref().map(|plan| Arc::new(state::Status::new(plan))),
         refusals: Refusals::default(),
         stop: Flag::new(),
@@ -174,7 +178,7 @@ pub(crate) fn launch<T: Transport>(transport: T, launch: Launch) -> Cluster {
         keeper: state.map(|plan| Keeper::start(plan, &shared)),
         node,
         clock,
-        transport: Arc::new(transport),
+        transport,
         shared: Arc::clone(&shared),
         commands,
         packet_size,
@@ -217,7 +221,7 @@ struct Driver<T: Transport> {
     steps: JoinSet<Finished<T::Stream>>,
     helpers: JoinSet<()>,
     /// Replies that the node may yet say are the last ones.
-    replies: Vec<(ExchangeId, Open<T::Stream>, Vec<u8>)>,
+    replies: Vec<(ExchangeId, Held<T::Stream>, Vec<u8>)>,
     /// What came of outputs at once, to be told when all outputs are done.
     failures: Vec<Failure>,
     requests: BTreeMap<RequestId, Reply>,
@@ -239,7 +243,7 @@ enum Slot<S> {
     /// With a task.
     Running(AbortHandle),
     /// Here, until the node says what to do.
-    Held(Open<S>),
+    Held(Held<S>),
 }
 
 #[derive(Clone, Copy)]
@@ -302,8 +306,12 @@ impl<T: Transport> Driver<T> {
         self.helpers.shutdown().await;
         self.steps.shutdown().await;
         debug!(name = &*self.shared.name, "stopped");
-        // The sockets are closed before anybody is told that they are.
-        drop(self);
+        // The sockets are closed before anybody is told that they are: a handle may be sending at this moment.
+        let Self { mut transport, .. } = self;
+        while let Err(shared) = Arc::try_unwrap(transport) {
+            transport = shared;
+            tokio::task::yield_now().await;
+        }
         drop(farewell);
     }
 
