@@ -28,6 +28,7 @@ use crate::otel::{Export, Exporting};
 use crate::plan::{Goodbyes, Plan, Recording, Statement};
 use crate::reload::{Changing, Source, reload};
 use crate::signals::{Hangups, Signal, Signals};
+use crate::timing::Timing;
 use crate::{config, joining, output, ready, supervisor};
 
 /// Runs an agent until it is told to end.
@@ -99,6 +100,7 @@ pub(crate) struct Running {
     /// Who may ask there.
     pub(crate) access: Arc<Access>,
     pub(crate) profile: Profile,
+    pub(crate) timing: Timing,
     pub(crate) label: String,
     pub(crate) security: Security,
     pub(crate) recording: Option<Recording>,
@@ -137,6 +139,7 @@ impl Running {
             http,
             access: Arc::new(Access::loopback()),
             profile,
+            timing: Timing::default(),
             label: String::new(),
             security,
             recording: None,
@@ -199,6 +202,7 @@ async fn live(
     let security = security(plan, cluster.local_addr());
     let running = Arc::new(Running {
         label: plan.label.clone(),
+        timing: plan.timing,
         has_seeds: AtomicBool::new(plan.has_seeds()),
         recording: plan.recording.clone(),
         states_tags: matches!(plan.statement, Statement::Serf(_)),

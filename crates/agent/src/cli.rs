@@ -5,6 +5,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use utoipa::ToSchema;
 
 use crate::selection::STATES;
+use crate::timing::Timing;
 use crate::{endpoint, size};
 
 macro_rules! exit_codes {
@@ -184,6 +185,8 @@ pub(crate) struct AgentArgs {
     /// Timing for this kind of network; the same on all members
     #[arg(long, value_enum, default_value_t = Profile::Lan, env = "MINGLE_PROFILE")]
     pub(crate) profile: Profile,
+    #[command(flatten)]
+    pub(crate) timing: Timing,
     /// Compress what is sent
     #[arg(
         long,

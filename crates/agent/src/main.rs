@@ -33,6 +33,7 @@ mod selection;
 mod signals;
 mod size;
 mod supervisor;
+mod timing;
 mod top;
 mod why;
 

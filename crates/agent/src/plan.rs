@@ -9,6 +9,7 @@ use crate::cli::{AgentArgs, Application, Profile};
 use crate::endpoint::{self, Place};
 use crate::exit::Failure;
 use crate::otel::Collector;
+use crate::timing::Timing;
 use crate::{joining, keys};
 
 /// What an agent was asked to be: everything is read and checked that can be before it starts.
@@ -29,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) keyring_file: Option<PathBuf>,
     pub(crate) label: String,
     pub(crate) profile: Profile,
+    pub(crate) timing: Timing,
     pub(crate) compress: bool,
     pub(crate) recording: Option<Recording>,
     /// Where the agent keeps its state.
@@ -88,6 +90,7 @@ impl Plan {
             keyring_file: args.keyring_file.clone(),
             label: args.label.clone(),
             profile: args.profile,
+            timing: args.timing,
             compress: args.compress,
             recording: args
                 .record
@@ -119,11 +122,11 @@ impl Plan {
     pub(crate) fn builder(&self) -> Builder {
         let builder = Cluster::builder(&self.name)
             .bind(self.bind())
-            .config(match self.profile {
+            .config(self.timing.of(match self.profile {
                 Profile::Lan => Config::lan(),
                 Profile::Wan => Config::wan(),
                 Profile::Local => Config::local(),
-            })
+            }))
             .label(&self.label)
             .join(self.join.iter().chain(&self.retry_join))
             .compress(self.compress);

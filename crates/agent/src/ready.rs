@@ -150,5 +150,6 @@ fn alike(running: &Running) -> String {
     if running.profile != Profile::Lan {
         let _ = write!(flags, " --profile {}", running.profile.as_str());
     }
+    flags.push_str(&running.timing.flags());
     flags
 }

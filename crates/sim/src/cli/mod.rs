@@ -3,6 +3,7 @@
 
 mod compare;
 mod lifeguard;
+mod plan;
 mod presets;
 mod rapid;
 mod replay;
@@ -51,6 +52,7 @@ enum Command {
     /// Run scenarios with our rules and with Go memberlist's, and put both into one table.
     Presets(presets::Options),
     Lifeguard(lifeguard::Options),
+    Plan(plan::Options),
     Rapid(rapid::Options),
     Scale(scale::Options),
     Script(script::Options),
@@ -163,6 +165,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Presets(options) => presets::run(&options),
         Command::Lifeguard(options) => lifeguard::run(&options),
+        Command::Plan(options) => plan::run(&options),
         Command::Rapid(options) => rapid::run(&options),
         Command::Scale(options) => scale::run(&options),
         Command::Script(options) => script::run(&options),

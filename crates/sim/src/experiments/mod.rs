@@ -2,6 +2,7 @@
 
 pub mod lifeguard;
 mod page;
+pub mod plan;
 pub mod rapid;
 pub mod scale;
 mod statistics;
