@@ -77,7 +77,7 @@ fn somebody_else_is_asked_when_the_peer_of_the_join_is_gone() {
         world.run(20 * MILLI);
     }
     let took = world.now.since(begin);
-    assert!(took < 4_000 * MILLI, "{took:?}");
+    assert!(took < 700 * MILLI, "{took:?}");
 }
 
 /// Nodes that are not ours do not tell, and are not asked.
@@ -102,14 +102,14 @@ fn a_peer_of_another_kind_is_not_asked() {
 /// Who has joined a crowd asks less and less often, whatever it finds.
 #[test]
 fn pauses_double_while_others_go_on_to_join() {
-    let mut world = World::new(200, &Config::lan());
+    let mut world = World::new(250, &Config::lan());
     world.join(1, 0);
-    for node in 2..200 {
-        world.run(20 * MILLI);
+    for node in 2..250 {
+        world.run(10 * MILLI);
         world.join(node, 0);
     }
     let asked = count(&world, 1, Counter::ViewsCompared);
-    assert!((3..=14).contains(&asked), "in four seconds: {asked}");
+    assert!((3..=14).contains(&asked), "in two seconds and a half: {asked}");
     // Exchanges are streams: nothing of this went by packets beyond pings.
     let asks =
         |body: &[u8]| memberlist::messages(body).flatten().any(|m| matches!(m, Message::Ping(_)));
