@@ -272,6 +272,24 @@ async fn whoever_comes_when_enough_streams_are_kept_sends_each_message_on_its_ow
     stop_all(&[node, other]).await;
 }
 
+/// Not as long as one may be idle: what has come of a message takes room.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_come_whole_ends_its_stream_in_time() {
+    let network = MemoryNetwork::new();
+    let node = in_memory(&network, 1);
+    let crowd = network.transport(memory_address(2)).unwrap();
+    let mut stream = crowd.dial(memory_address(1)).await.unwrap();
+    stream.write_all(&numbered(1)).await.unwrap();
+    assert_ne!(stream.read(&mut [0; 64]).await.unwrap(), 0, "the ack");
+    let next = numbered(2);
+    stream.write_all(&next[..next.len() - 1]).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 0, "it is closed");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(count(&node, "streams_timed_out").await, 1);
+    node.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_idle_is_closed_and_dialled_again_when_there_is_something_to_say() {
     let network = MemoryNetwork::new();

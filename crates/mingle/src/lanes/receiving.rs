@@ -45,7 +45,15 @@ pub(crate) async fn receive<S: Stream>(
             return Outcome::Ended(ExchangeEnd::Closed, Detail::None);
         }
         open.give_back();
-        body = match timeout(PATIENCE, next(&mut open)).await {
+        if open.decoder.buffered() == 0 {
+            match timeout(PATIENCE, open.fill()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(unread)) => return open.unread(unread).await,
+                Err(_) => return too_slow(&open),
+            }
+        }
+        // What has begun must come whole as soon as on any other stream: it takes of the budget.
+        body = match timeout(within, rest(&mut open)).await {
             Ok(Ok(body)) => body,
             Ok(Err(unread)) => return open.unread(unread).await,
             Err(_) => return too_slow(&open),
@@ -53,14 +61,14 @@ pub(crate) async fn receive<S: Stream>(
     }
 }
 
-/// Waits for a further message, and opens it with the keys of the moment at which it comes.
-async fn next<S: Stream>(open: &mut Open<S>) -> Result<Vec<u8>, Unread> {
+/// Waits for the rest of a message, and opens it with the keys of the moment at which it comes.
+async fn rest<S: Stream>(open: &mut Open<S>) -> Result<Vec<u8>, Unread> {
     loop {
+        open.sealing = open.shared.sealer.current();
         if let Some(body) = open.decode().await? {
             return Ok(body);
         }
         open.fill().await?;
-        open.sealing = open.shared.sealer.current();
     }
 }
 
