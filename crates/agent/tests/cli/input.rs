@@ -66,6 +66,15 @@ fn keyring_files_are_refused_with_the_entry() {
 }
 
 #[test]
+fn timing_that_can_not_work_is_told_with_what_can() {
+    let above = ["--probe-interval", "100ms", "--probe-timeout", "200ms"];
+    refused(&above, "probe_timeout 200ms is above probe_interval 100ms; set it below");
+    refused(&["--probe-interval", "100ms"], "probe_timeout 500ms is above probe_interval 100ms");
+    refused(&["--gossip-interval", "0s"], "gossip_interval");
+    refused(&["--suspicion-mult", "0"], "suspicion_mult is 0; set it between 1 and 100");
+}
+
+#[test]
 fn labels_and_tags_are_bounded() {
     refused(&["--label", &"l".repeat(300)], "has 300 bytes; use at most 255");
     refused(&["--tag", &format!("t={}", "x".repeat(600))], "at most 512 fit");
