@@ -198,7 +198,7 @@ impl Cluster {
     }
 
     /// Sends a user message in one packet, best effort. Returns when the packet is on its way, which
-    /// does not mean that it arrives. Never waits for anything.
+    /// does not mean that it arrives. It waits for nothing but its turn.
     ///
     /// # Errors
     ///
@@ -213,9 +213,8 @@ impl Cluster {
         let to = match to.into() {
             Recipient::Address(address) => (address, Checksum::Omit),
             Recipient::Member(name) => {
-                let live = self.member(&name).filter(|member| member.state.is_live());
                 let no_such = || RequestError::NoSuchMember { name: name.as_str().into() };
-                let member = live.ok_or_else(no_such)?;
+                let member = self.live_member(&name).ok_or_else(no_such)?;
                 (member.address, member.checksum())
             }
         };
@@ -237,9 +236,8 @@ impl Cluster {
         to: impl Into<Recipient>,
         payload: impl Into<Vec<u8>>,
     ) -> Result<(), SendError> {
-        let (to, payload) = (to.into(), payload.into());
+        let (to, mut payload) = (to.into(), payload.into());
         check_length(payload.len(), MAX_STREAM_PAYLOAD, "split it")?;
-        let mut payload = payload;
         while let Some(lane) = self.lane(&to).await {
             let (reply, answer) = oneshot::channel();
             match lane.send(Parcel { payload, reply }).await {
@@ -257,14 +255,15 @@ impl Cluster {
         Ok(())
     }
 
+    fn live_member(&self, name: &str) -> Option<Arc<Member>> {
+        self.member(name).filter(|member| member.state.is_live())
+    }
+
     /// The stream that is kept to somebody, if there is one or may be one.
     async fn lane(&self, to: &Recipient) -> Option<Lane> {
         let address = match to {
             Recipient::Address(address) => Some(*address),
-            Recipient::Member(name) => {
-                let live = self.member(name).filter(|member| member.state.is_live());
-                live.map(|member| member.address)
-            }
+            Recipient::Member(name) => self.live_member(name).map(|member| member.address),
         };
         let open = address.and_then(|address| self.shared.lanes.get(address));
         if open.is_some() {

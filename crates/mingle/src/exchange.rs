@@ -34,8 +34,9 @@ pub(crate) struct Limits {
     bytes: Arc<Semaphore>,
     /// Messages that are being decrypted and decompressed.
     decodes: Semaphore,
-    /// Streams that we keep, and that peers keep, for messages of the application.
+    /// Streams that we keep for messages of the application.
     pub(crate) lanes: Arc<Semaphore>,
+    /// Streams that peers keep for them.
     pub(crate) kept: Arc<Semaphore>,
 }
 
@@ -128,13 +129,9 @@ pub(crate) async fn dial<T: Transport>(
     let span = info_span!("exchange", peer = %to, side = "dialled", content = word(content), error = Empty);
     let of_stream = span.clone();
     let work = async {
-        let stream = match transport.dial(to).await {
+        let stream = match connect(&*transport, &shared, to).await {
             Ok(stream) => stream,
-            Err(error) => {
-                debug!(%to, %error, "dial");
-                shared.tallies.count(Tally::DialsFailed);
-                return Outcome::Ended(ExchangeEnd::Unreachable, Detail::Io(error.kind()));
-            }
+            Err((end, detail)) => return Outcome::Ended(end, detail),
         };
         let mut open = Open::new(stream, to, Side::Dialer, shared, Some(place), of_stream);
         if let Err(error) = open.write(&message).await {
@@ -150,6 +147,19 @@ pub(crate) async fn dial<T: Transport>(
         }
     };
     in_time(within, &tallies, span, work).await
+}
+
+/// Dials, and counts where nobody is reached.
+pub(crate) async fn connect<T: Transport>(
+    transport: &T,
+    shared: &Shared,
+    to: SocketAddr,
+) -> Result<T::Stream, (ExchangeEnd, Detail)> {
+    transport.dial(to).await.map_err(|error| {
+        debug!(%to, %error, "dial");
+        shared.tallies.count(Tally::DialsFailed);
+        (ExchangeEnd::Unreachable, Detail::Io(error.kind()))
+    })
 }
 
 /// Reads the first message on a stream that a peer dialled.

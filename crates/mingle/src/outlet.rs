@@ -7,12 +7,10 @@ use std::sync::{Arc, Weak};
 
 use mingle_proto::RequestError;
 use mingle_wire::{Checksum, Message, Scratch};
-use tracing::debug;
 
 use crate::SendError;
 use crate::driver::Shared;
 use crate::sealer::draw_nonce;
-use crate::stats::Tally;
 use crate::transport::Transport;
 
 /// Sends packets for as long as the node runs, whose driver holds the transport.
@@ -59,16 +57,8 @@ impl Outlet {
         let nonce = sealing.nonce(draw_nonce);
         let mut scratch = Scratch::default();
         sealing.envelope.seal_packet(&body, checksum, nonce, &mut scratch, &mut packet);
-        match transport.try_send(&packet, to) {
-            Ok(()) => {
-                shared.tallies.count(Tally::DatagramsOut);
-                shared.tallies.add(Tally::DatagramBytesOut, packet.len());
-            }
-            Err(error) => {
-                debug!(%to, %error, "sending");
-                shared.tallies.count(Tally::DatagramsUnsent);
-            }
-        }
+        // What the system does not take is lost.
+        let _ = shared.tallies.sent(transport.try_send(&packet, to), packet.len(), to);
         Ok(())
     }
 }

@@ -1,8 +1,11 @@
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mingle_proto::{Change, Counter, Counters, Node};
 use mingle_wire::{DecodeError, OpenError, State};
+use tracing::{debug, trace};
 
 use crate::histogram::{Durations, Histogram};
 
@@ -158,6 +161,27 @@ impl Tallies {
     pub(crate) fn add(&self, tally: Tally, times: usize) {
         let times = u64::try_from(times).unwrap_or(u64::MAX);
         self.counts[tally as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// A datagram of so many bytes was given to the socket, which took it or did not.
+    pub(crate) fn sent(
+        &self,
+        result: io::Result<()>,
+        length: usize,
+        to: SocketAddr,
+    ) -> io::Result<()> {
+        match &result {
+            Ok(()) => {
+                trace!(%to, length, "packet out");
+                self.count(Tally::DatagramsOut);
+                self.add(Tally::DatagramBytesOut, length);
+            }
+            Err(error) => {
+                debug!(%to, %error, "sending");
+                self.count(Tally::DatagramsUnsent);
+            }
+        }
+        result
     }
 
     pub(crate) fn unopened(&self, reason: OpenError, times: u32) {

@@ -98,8 +98,8 @@ impl<T: Transport> Driver<T> {
         // Those that have ended since are forgotten.
         while self.helpers.try_join_next().is_some() {}
         self.helpers.spawn(async move {
+            let _place = place;
             lanes::run(&*transport, &shared, (to, within), parcels).await;
-            drop(place);
         });
         Some(lane)
     }

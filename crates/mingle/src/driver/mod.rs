@@ -451,6 +451,7 @@ impl<T: Transport> Driver<T> {
                 return self.shared.tallies.count(Tally::AcceptErrors);
             }
         };
+        // Only this task takes places, and it had one before it accepted.
         let Ok(place) = Arc::clone(&self.shared.limits.theirs).try_acquire_owned() else {
             return;
         };
@@ -589,17 +590,9 @@ impl<T: Transport> Driver<T> {
         self.outbox.clear();
         let Self { body, scratch, outbox, .. } = self;
         sealing.envelope.seal_packet(body, checksum, nonce, scratch, outbox);
-        match self.transport.try_send_to(outbox, to) {
-            Ok(()) => {
-                trace!(%to, length = outbox.len(), "packet out");
-                self.shared.tallies.count(Tally::DatagramsOut);
-                self.shared.tallies.add(Tally::DatagramBytesOut, outbox.len());
-            }
-            Err(error) => {
-                debug!(%to, %error, "sending");
-                self.shared.tallies.count(Tally::DatagramsUnsent);
-                self.failures.push(Failure::Send { to, kind: transport::failure_of(&error) });
-            }
+        let sent = self.transport.try_send_to(outbox, to);
+        if let Err(error) = self.shared.tallies.sent(sent, outbox.len(), to) {
+            self.failures.push(Failure::Send { to, kind: transport::failure_of(&error) });
         }
     }
 

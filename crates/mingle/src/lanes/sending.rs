@@ -15,12 +15,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
-use tracing::{debug, info_span};
+use tracing::info_span;
 
 use super::{KEEPS, Parcel};
 use crate::cluster::{Failed, Reply};
 use crate::driver::Shared;
-use crate::exchange::{Detail, MESSAGES, Open, Outcome, Stream, Unread};
+use crate::exchange::{Detail, MESSAGES, Open, Outcome, Stream, Unread, connect};
 use crate::stats::Tally;
 use crate::transport::Transport;
 
@@ -97,14 +97,7 @@ async fn begin<T: Transport>(
     to: SocketAddr,
     payload: &[u8],
 ) -> Result<(Open<T::Stream>, bool), (ExchangeEnd, Detail)> {
-    let stream = match transport.dial(to).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            debug!(%to, %error, "dial");
-            shared.tallies.count(Tally::DialsFailed);
-            return Err((ExchangeEnd::Unreachable, Detail::Io(error.kind())));
-        }
-    };
+    let stream = connect(transport, shared, to).await?;
     let side = "dialled";
     let span = info_span!("exchange", peer = %to, side, content = MESSAGES, error = Empty);
     let mut open = Open::new(stream, to, Side::Dialer, Arc::clone(shared), None, span);
