@@ -1,10 +1,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// What a subscriber is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,15 +92,14 @@ impl<T: Clone> Topic<T> {
         Published::Heard { dropped: queues.map(|queue| queue.push(item.clone(), bytes)).sum() }
     }
 
-    /// Waits until every subscriber has room for one more, for so long at most; says whether all have.
-    pub(crate) async fn wait_for_room(&self, patience: Duration) -> bool {
+    /// Waits until every subscriber has room for one more, or it is that late.
+    pub(crate) async fn wait_for_room(&self, until: Instant) {
         while let Some(full) = self.full() {
             let room = full.room.notified();
-            if full.is_full() && timeout(patience, room).await.is_err() {
-                return false;
+            if full.is_full() && timeout_at(until, room).await.is_err() {
+                return;
             }
         }
-        true
     }
 
     fn full(&self) -> Option<Arc<Queue<T>>> {

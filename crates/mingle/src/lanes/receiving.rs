@@ -6,7 +6,7 @@ use std::time::Duration;
 use mingle_proto::{ExchangeEnd, Via};
 use mingle_wire::{Ack, DecodeError, SeqNo, StreamError, StreamMessage, memberlist};
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::KEEPS;
 use crate::events;
@@ -78,7 +78,7 @@ async fn take_all<S: Stream>(
     body: Vec<u8>,
     mut last: SeqNo,
 ) -> Result<SeqNo, Unread> {
-    let mut patience = FOR_SUBSCRIBERS;
+    let until = Instant::now() + FOR_SUBSCRIBERS;
     let mut next = Some(body);
     while let Some(body) = next {
         last = SeqNo(last.0.wrapping_add(1));
@@ -89,9 +89,7 @@ async fn take_all<S: Stream>(
         if number != last {
             return Err(refused());
         }
-        if !open.shared.messages.wait_for_room(patience).await {
-            patience = Duration::ZERO;
-        }
+        open.shared.messages.wait_for_room(until).await;
         open.shared.tallies.count(Tally::KeptMessagesIn);
         events::message(&open.shared, open.peer, Via::Stream(open.peer), payload);
         next = open.decode().await?;
